@@ -1,0 +1,44 @@
+/**
+ * Every limit on input, in one place. Counts are inclusive; lengths are UTF-16 code units unless
+ * they say bytes.
+ */
+export const LIMITS = {
+  /** Largest gRPC or HTTP message taken, bytes. */
+  messageBytes: 256 * 1024,
+  /** Longest identifier: intent id, attribution fields, model, run id. */
+  idChars: 128,
+  /** Longest short word: task, class, residency, reason, version. */
+  wordChars: 64,
+  labels: 32,
+  labelKeyChars: 63,
+  labelValueChars: 256,
+  dataClasses: 16,
+  /** Largest token count of an intent. */
+  tokens: 100_000_000,
+  /** Largest token count of a report. */
+  reportedTokens: 1_000_000_000,
+  answers: 128,
+  runStep: 1_000_000,
+  runDepth: 1_000,
+  attempt: 1_000,
+  deadlineMs: 604_800_000,
+  reportSequence: 1_000_000,
+  /** Candidates for a reroute that are sent to the policy. */
+  candidates: 5,
+  /** Candidates for a reroute that are tried. */
+  routesTried: 3,
+  /** Budgets of one tenant that may match one intent. */
+  budgetsPerIntent: 64,
+  /** Distinct step fingerprints counted per run; the oldest leave. */
+  fingerprintsPerRun: 256,
+  /** How long after its end a report for a decision is taken, ms. */
+  lateReportMs: 7 * 24 * 3_600_000,
+  /** How long after its deadline an intent's idempotency entry is kept, ms. */
+  idempotencyGraceMs: 600_000,
+  /** Largest limit of a money budget, micro-USD (1e12 USD would not fit 64-bit nano-USD). */
+  budgetMicroUsd: 9_000_000_000_000_000,
+  /** Largest limit of a budget in tokens or calls. */
+  budgetCount: 9_000_000_000_000_000,
+  /** Largest price, micro-USD per million tokens. */
+  priceMicroUsd: 1_000_000_000_000,
+} as const;

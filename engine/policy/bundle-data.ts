@@ -1,0 +1,148 @@
+import type { AttributionField, ServiceTier } from "../intent/intent.ts";
+
+/**
+ * `data.config` of a bundle: everything a decision depends on except the intent and the state.
+ * One folder per key under `policies/config/`. The rules read it too; the loader checks it.
+ */
+export interface BundleData {
+  readonly attribution: {
+    /** Mandatory fields by tenant, then environment; "default" stands for every other. */
+    readonly mandatory: Readonly<Record<string, Readonly<Record<string, readonly AttributionField[]>>>>;
+  };
+  readonly limits: PolicyLimits;
+  readonly modes: {
+    /** Whole tenants in shadow. */
+    readonly tenants: Readonly<Record<string, "shadow" | "enforce">>;
+    /** Findings that are reported but do not count, by code. */
+    readonly rules: Readonly<Record<string, "shadow" | "enforce" | "off">>;
+  };
+  readonly models: Readonly<Record<string, ModelData>>;
+  readonly estimates: {
+    /** Output tokens per answer, by operation; "default" for every other. Learned offline. */
+    readonly output: Readonly<Record<string, { readonly expected: number; readonly p95: number }>>;
+  };
+  readonly prices: PriceBookData;
+  /** Alternatives of a model, in order of preference. */
+  readonly routes: Readonly<Record<string, readonly string[]>>;
+  /** Tier that is enough, by task. */
+  readonly tasks: Readonly<Record<string, { readonly tier: number }>>;
+  readonly teams: Readonly<Record<string, TeamData>>;
+  readonly budgets: readonly BudgetData[];
+  readonly velocity: { readonly scopes: Readonly<Record<string, VelocityScopeData>> };
+  readonly principals: Readonly<Record<string, PrincipalData>>;
+}
+
+export interface PolicyLimits {
+  /** How long a reservation lives without a report, ms. */
+  readonly reservation_ttl_ms: number;
+  readonly single_call_micro_usd: number;
+  readonly run_micro_usd: number;
+  readonly run_steps: number;
+  readonly agent_depth: number;
+  readonly agent_repeats: number;
+  readonly retry_attempts: number;
+  readonly retry_percent: number;
+  readonly retry_calls_min: number;
+  readonly retry_ceiling_ms: number;
+  readonly permanent_errors: readonly string[];
+  readonly soft_share_percent: number;
+  readonly soft_output_tokens: number;
+  readonly output_tokens: Readonly<Record<string, number>>;
+  readonly unreported_percent: number;
+  readonly unreported_calls_min: number;
+  readonly unreported_retry_ms: number;
+  readonly default_sensitivity: string;
+}
+
+export interface ModelData {
+  readonly provider: string;
+  /** Quality tier, 1 (small) to 4 (frontier). */
+  readonly tier: number;
+  /** Highest sensitivity the provider's contract allows. */
+  readonly clearance: string;
+  readonly regions: readonly string[];
+  readonly excluded_classes: readonly string[];
+  readonly operations: readonly string[];
+  /** Empty: every environment. */
+  readonly environments: readonly string[];
+  readonly context_tokens: number;
+  readonly output_tokens_max: number;
+}
+
+export interface TeamData {
+  readonly tenant: string;
+  readonly cost_centers: readonly string[];
+  /** A model id, "provider:*" or "*:*". */
+  readonly models: readonly string[];
+}
+
+export interface PriceBookData {
+  readonly version: string;
+  readonly currency: "USD";
+  readonly rows: readonly PriceRowData[];
+}
+
+/** One price of one model: a service tier, a context threshold and a span of dates. */
+export interface PriceRowData {
+  readonly model: string;
+  readonly tier: ServiceTier;
+  /** The row applies to calls with more input tokens than this. */
+  readonly above_tokens: number;
+  /** First day, "YYYY-MM-DD", UTC. */
+  readonly from: string;
+  /** First day it no longer applies, or null. */
+  readonly to: string | null;
+  readonly source: string;
+  /** Integers, micro-USD per million tokens. A class that is absent is priced as its parent. */
+  readonly micro_usd_per_mtok: {
+    readonly input: number;
+    readonly cache_read?: number;
+    readonly cache_write_5m?: number;
+    readonly cache_write_1h?: number;
+    readonly output: number;
+    readonly reasoning?: number;
+  };
+  readonly micro_usd_per_request?: number;
+}
+
+export interface BudgetData {
+  readonly id: string;
+  readonly tenant: string;
+  /** Attribution field (or "model", "operation") to one value or a list of values; all must match. */
+  readonly match: Readonly<Record<string, string | readonly string[]>>;
+  readonly unit: "usd" | "tokens" | "calls";
+  /** micro-USD, tokens or calls. Zero means zero. */
+  readonly limit: number;
+  readonly window:
+    | { readonly kind: "calendar"; readonly unit: "hour" | "day" | "week" | "month"; readonly zone: "UTC" }
+    | { readonly kind: "run" };
+  /** One instance per value of these fields. */
+  readonly per: readonly (AttributionField | "run")[];
+  readonly mode: "hard" | "soft";
+  /** Which estimate is held; default: ceiling for hard, p95 for soft. */
+  readonly reserve?: "ceiling" | "p95" | "expected";
+  readonly on_state_loss?: "closed" | "open";
+  readonly on_expiry?: "release" | "charge_expected" | "charge_held";
+}
+
+export type WindowName = "1s" | "1m" | "1h";
+
+export interface VelocityScopeData {
+  readonly windows: Readonly<Record<WindowName, VelocityWindowData>>;
+}
+
+export interface VelocityWindowData {
+  /** Spend per window that nobody would page for. */
+  readonly floor_micro_usd: number;
+  /** Limit while the scope is young; null: none. */
+  readonly cold_micro_usd: number | null;
+  readonly ratio_percent: number;
+  readonly calls_min: number;
+}
+
+export interface PrincipalData {
+  /** Tenants it may act for; "*" for any. */
+  readonly tenants: readonly string[];
+  /** Values it may claim per attribution field; a field not named may hold anything. */
+  readonly claims: Readonly<Partial<Record<AttributionField, readonly string[]>>>;
+}
