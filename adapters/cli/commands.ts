@@ -1,0 +1,102 @@
+import { existsSync } from "node:fs";
+import type { Command, CommandModule, Flag } from "./command.ts";
+
+const SERVER_FLAGS: readonly Flag[] = [
+  { name: "server", placeholder: "HOST:PORT", doc: "the service to ask; default: grpc_listen" },
+  { name: "key", placeholder: "KEY", doc: "API key; better given as WEIR_KEY, which ps does not show" },
+];
+
+/** Every command, in the order of help. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "start",
+    summary: "run the service until Ctrl-C",
+    positionals: [],
+    flags: [],
+    settings: true,
+    load: () => import("./commands/start.ts"),
+  },
+  ...whereShipped({
+    name: "demo",
+    summary: "watch Weir decide a day of traffic, with nothing else installed",
+    positionals: [],
+    flags: [],
+    settings: false,
+    file: "demo",
+  }),
+  {
+    name: "decide",
+    summary: "ask for the decision on one intent",
+    positionals: [{ name: "FILE", doc: "an intent as JSON, or - for standard input" }],
+    flags: [
+      { name: "embedded", doc: "decide in this process with a fresh state; nothing is kept" },
+      ...SERVER_FLAGS,
+    ],
+    settings: true,
+    load: () => import("./commands/decide.ts"),
+  },
+  {
+    name: "key create",
+    summary: "make an API key and show it, once",
+    positionals: [],
+    flags: [
+      {
+        name: "principal",
+        placeholder: "NAME",
+        mandatory: true,
+        doc: "whom the key proves; the bundle says what it may claim",
+      },
+      { name: "note", placeholder: "TEXT", doc: "what the key is for" },
+    ],
+    settings: true,
+    load: () => import("./commands/key-create.ts"),
+  },
+  {
+    name: "key list",
+    summary: "list the API keys, without the keys themselves",
+    positionals: [],
+    flags: [],
+    settings: true,
+    load: () => import("./commands/key-list.ts"),
+  },
+  {
+    name: "key revoke",
+    summary: "end an API key, for running services too",
+    positionals: [{ name: "ID", doc: "id of the key, as key list shows it" }],
+    flags: [],
+    settings: true,
+    load: () => import("./commands/key-revoke.ts"),
+  },
+  {
+    name: "ledger check",
+    summary: "prove that the log is whole and that its money adds up",
+    positionals: [],
+    flags: [],
+    settings: true,
+    load: () => import("./commands/ledger-check.ts"),
+  },
+  ...whereShipped({
+    name: "bench",
+    summary: "measure this machine",
+    positionals: [],
+    flags: [],
+    settings: false,
+    file: "bench",
+  }),
+  {
+    name: "version",
+    summary: "print the version",
+    positionals: [],
+    flags: [],
+    settings: false,
+    load: () => import("./commands/version.ts"),
+  },
+];
+
+/** A command whose module some distributions leave out. */
+function whereShipped(command: Omit<Command, "load"> & { readonly file: string }): readonly Command[] {
+  const { file, ...declared } = command;
+  const url = new URL(`./commands/${file}.ts`, import.meta.url);
+  if (!existsSync(url)) return [];
+  return [{ ...declared, load: () => import(url.href) as Promise<CommandModule> }];
+}

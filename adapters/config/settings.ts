@@ -1,0 +1,110 @@
+import { fileURLToPath } from "node:url";
+import { type Address, address, choice, duration, integer, path, type ValueType } from "./values.ts";
+
+/** Every setting of the service, checked. Paths are absolute, times are milliseconds. */
+export interface Settings {
+  readonly grpcListen: Address;
+  readonly httpListen: Address;
+  readonly data: string;
+  readonly bundle: string;
+  readonly mode: "enforce" | "shadow";
+  readonly logSync: "os" | "interval" | "always";
+  readonly logSyncIntervalMs: number;
+  readonly drainTimeoutMs: number;
+  readonly inFlightMax: number;
+  readonly sweepIntervalMs: number;
+}
+
+/** One setting. Its one name gives the flag, the variable and the key in the file. */
+export interface Setting<Value> {
+  /** Key in weir.yaml: "grpc_listen". The flag is --grpc-listen, the variable WEIR_GRPC_LISTEN. */
+  readonly name: string;
+  readonly type: ValueType<Value>;
+  /** As it would be typed. */
+  readonly default: string;
+  /** How help shows the default where the text itself says little. */
+  readonly defaultShown?: string;
+  readonly doc: string;
+}
+
+/** All settings, in the order in which help lists them. */
+export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]> } = {
+  grpcListen: {
+    name: "grpc_listen",
+    type: address(),
+    default: "127.0.0.1:7350",
+    doc: "where gRPC is served; beyond loopback only once an API key exists",
+  },
+  httpListen: {
+    name: "http_listen",
+    type: address(),
+    default: "127.0.0.1:7351",
+    doc: "where HTTP is served: decisions, health, metrics",
+  },
+  data: {
+    name: "data",
+    type: path(),
+    default: "./weir-data",
+    doc: "folder of the log, the ledger and the API keys; made if it is not there",
+  },
+  bundle: {
+    name: "bundle",
+    type: path(),
+    default: fileURLToPath(new URL("../../bundles/starter", import.meta.url)),
+    defaultShown: "the starter bundle that ships",
+    doc: "folder of the policy bundle that decides",
+  },
+  mode: {
+    name: "mode",
+    type: choice("enforce", "shadow"),
+    default: "enforce",
+    doc: "shadow decides and records as usual and answers allow",
+  },
+  logSync: {
+    name: "log_sync",
+    type: choice("os", "interval", "always"),
+    default: "interval",
+    doc: "when the log is forced to disk; a killed process loses nothing with any of them",
+  },
+  logSyncIntervalMs: {
+    name: "log_sync_interval",
+    type: duration(1, 60_000),
+    default: "100ms",
+    doc: "how often, with log_sync interval",
+  },
+  drainTimeoutMs: {
+    name: "drain_timeout",
+    type: duration(0, 600_000),
+    default: "10s",
+    doc: "how long a stop waits for the decisions in flight",
+  },
+  inFlightMax: {
+    name: "in_flight_max",
+    type: integer(1, 100_000),
+    default: "1024",
+    doc: "decisions worked on at the same time; one more is refused as overloaded",
+  },
+  sweepIntervalMs: {
+    name: "sweep_interval",
+    type: duration(100, 600_000),
+    default: "1s",
+    doc: "how often reservations past their deadline are ended",
+  },
+};
+
+/** Variables beside the settings, with what they are for. */
+export const OTHER_VARIABLES = {
+  WEIR_CONFIG: "path of the configuration file, as --config",
+  WEIR_KEY: "API key of the commands that call a service, as --key",
+  WEIR_SERVER: "address of the service they call, as --server",
+} as const;
+
+/** Name of a setting as a flag, without the dashes: "grpc-listen". */
+export function flagOf(name: string): string {
+  return name.replaceAll("_", "-");
+}
+
+/** Name of a setting as an environment variable: "WEIR_GRPC_LISTEN". */
+export function variableOf(name: string): string {
+  return `WEIR_${name.toUpperCase()}`;
+}

@@ -1,0 +1,148 @@
+import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+import { WeirError } from "../../engine/errors.ts";
+import type { RecordLog } from "../../engine/ports.ts";
+import { canonicalJson } from "../../engine/record/canonical.ts";
+import type { LogLine } from "../../engine/record/record.ts";
+import { repairTail } from "./repair.ts";
+import { formatLine, segmentName } from "./segments.ts";
+
+/** When written lines are forced to the disk: before each answer, every so often, or by the system. */
+export type LogSync = "always" | "interval" | "os";
+
+export interface LogOptions {
+  readonly folder: string;
+  readonly sync: LogSync;
+  readonly syncIntervalMs: number;
+  /** A segment is closed once it is longer than this. */
+  readonly segmentBytes: number;
+}
+
+interface Waiting {
+  readonly text: string;
+  readonly resolve: () => void;
+  readonly reject: (error: WeirError) => void;
+}
+
+/**
+ * The append-only log in segments of text. Lines that come in one turn of the event loop are written
+ * together; `append` resolves once the write has returned (and, with `always`, once the disk has it).
+ */
+export class SegmentedLog implements RecordLog {
+  readonly #options: LogOptions;
+  /** What was repaired at the end of the log when it was opened; "" for nothing. */
+  readonly repaired: string;
+  #number: number;
+  #file: number;
+  #bytes: number;
+  #waiting: Waiting[] = [];
+  #scheduled = false;
+  #unsynced = false;
+  #closed = false;
+  readonly #timer: NodeJS.Timeout | null;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+    mkdirSync(options.folder, { recursive: true });
+    const tail = repairTail(options.folder);
+    this.repaired = tail.repaired;
+    this.#number = tail.lastNumber;
+    const path = join(options.folder, tail.segment ?? segmentName(this.#number + 1));
+    this.#file = openSync(path, "a");
+    this.#bytes = statSync(path).size;
+    this.#timer =
+      options.sync === "interval" ? setInterval(() => this.#syncSoon(), options.syncIntervalMs).unref() : null;
+  }
+
+  append(line: LogLine): Promise<void> {
+    if (this.#closed) return Promise.reject(new WeirError("log.unavailable", "the log is closed"));
+    const json = canonicalJson(line);
+    this.#number += 1;
+    const text = formatLine(this.#number, json);
+    const written = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ reject, resolve, text });
+    });
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => this.#flush());
+    }
+    return written;
+  }
+
+  /** Writes what is waiting, forces it to the disk and closes the file. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    while (this.#waiting.length > 0) {
+      this.#flush();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    fdatasyncSync(this.#file);
+    closeSync(this.#file);
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const batch = this.#waiting;
+    if (batch.length === 0) return;
+    this.#waiting = [];
+    try {
+      this.#write(Buffer.from(batch.map(({ text }) => text).join(""), "utf8"));
+    } catch (cause) {
+      this.#giveUp(batch, cause);
+      return;
+    }
+    if (this.#options.sync !== "always") {
+      for (const { resolve } of batch) resolve();
+      return;
+    }
+    fdatasync(this.#file, (cause) => {
+      if (cause === null) for (const { resolve } of batch) resolve();
+      else for (const { reject } of batch) reject(unavailable(cause));
+    });
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#bytes > this.#options.segmentBytes) this.#rotate(bytes);
+    let done = 0;
+    try {
+      while (done < bytes.length) done += writeSync(this.#file, bytes, done);
+    } catch (cause) {
+      // No half record: what was written of the batch is taken back.
+      if (done > 0) ftruncateSync(this.#file, this.#bytes);
+      throw cause;
+    }
+    this.#bytes += bytes.length;
+    this.#unsynced = true;
+  }
+
+  /** The batch was not written: its numbers are used again, so that the log has no gap. */
+  #giveUp(batch: readonly Waiting[], cause: unknown): void {
+    const behind = this.#waiting;
+    this.#waiting = [];
+    this.#number -= batch.length + behind.length;
+    for (const { reject } of [...batch, ...behind]) reject(unavailable(cause));
+  }
+
+  #rotate(bytes: Buffer): void {
+    const first = Number.parseInt(bytes.toString("utf8", 0, 16), 10);
+    const next = openSync(join(this.#options.folder, segmentName(first)), "a");
+    fdatasyncSync(this.#file);
+    closeSync(this.#file);
+    this.#file = next;
+    this.#bytes = 0;
+  }
+
+  #syncSoon(): void {
+    if (!this.#unsynced) return;
+    this.#unsynced = false;
+    fdatasync(this.#file, () => undefined);
+  }
+}
+
+function unavailable(cause: unknown): WeirError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new WeirError("log.unavailable", `the log cannot be written: ${why}`, { cause });
+}

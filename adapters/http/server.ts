@@ -1,0 +1,188 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { WeirError } from "../../engine/errors.ts";
+import type { Weir } from "../../engine/weir.ts";
+import { type Authenticator, callerOf } from "./authenticate.ts";
+import { readJson } from "./body.ts";
+import { answerFromDecision } from "./from-decision.ts";
+import { HttpProblem, refusalOf } from "./status.ts";
+import { refuseMalformed, send } from "./send.ts";
+import { intentFromBody } from "./to-intent.ts";
+
+/** What the service says of itself; only "ready" is ready. */
+export type Readiness = "starting" | "ready" | "draining";
+
+/** Everything the HTTP ingress needs. */
+export interface HttpOptions {
+  /** The engine; throws a WeirError for as long as there is none. */
+  readonly weir: () => Weir;
+  readonly authenticator: Authenticator;
+  readonly host: string;
+  /** 0: the system chooses. */
+  readonly port: number;
+  readonly readiness: () => Readiness;
+  /** The exposition that `/metrics` answers. */
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Told of every internal error; the client only learns that there was one. */
+  readonly onFault?: (error: WeirError) => void;
+}
+
+/** A listening server. */
+export interface HttpService {
+  readonly port: number;
+  /**
+   * Takes no more requests and answers those in flight; after `timeoutMs` whatever is left is cut
+   * off. Always resolves: true if nothing was cut off.
+   */
+  drain(timeoutMs: number): Promise<boolean>;
+}
+
+interface Context extends HttpOptions {
+  draining: boolean;
+}
+
+type Handler = (context: Context, request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+const ROUTES = new Map<string, { readonly methods: readonly string[]; readonly handle: Handler }>([
+  ["/healthz", { methods: ["GET", "HEAD"], handle: health }],
+  ["/readyz", { methods: ["GET", "HEAD"], handle: ready }],
+  ["/metrics", { methods: ["GET", "HEAD"], handle: metrics }],
+  ["/v1/data/weir/decision", { methods: ["POST"], handle: decide }],
+]);
+
+/**
+ * Serves health, readiness, metrics and OPA-style decisions; a failure to listen is
+ * `config.invalid` and names the address.
+ */
+export async function startHttpServer(options: HttpOptions): Promise<HttpService> {
+  const context: Context = { ...options, draining: false };
+  const server = createServer(LIMITS_OF_HTTP, (request, response) => {
+    void answer(context, request, response);
+  });
+  server.on("clientError", refuseMalformed);
+  await listen(server, options);
+  let drained: Promise<boolean> | undefined;
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain: (timeoutMs) => {
+      context.draining = true;
+      return (drained ??= close(server, timeoutMs));
+    },
+  };
+}
+
+async function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
+  try {
+    server.listen(port, host);
+    await once(server, "listening");
+  } catch (cause) {
+    const message = `cannot listen on ${host}, port ${port}: ${(cause as Error).message}`;
+    throw new WeirError("config.invalid", message, { cause });
+  }
+}
+
+const LIMITS_OF_HTTP = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16 * 1024,
+  connectionsCheckingInterval: 5_000,
+};
+
+async function answer(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    if (context.draining) response.setHeader("connection", "close");
+    await route(context, request, response);
+  } catch (thrown) {
+    const error = thrown instanceof HttpProblem ? thrown : WeirError.from(thrown);
+    if (error.name === "WeirError" && error.code === "internal") context.onFault?.(error);
+    const { status, headers, body } = refusalOf(error);
+    send(response, status, body, headers);
+  }
+}
+
+async function route(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [path = ""] = (request.url ?? "").split("?", 1);
+  const method = request.method ?? "";
+  const found = ROUTES.get(path);
+  if (found === undefined) {
+    const shown = JSON.stringify(path.slice(0, 128));
+    throw new HttpProblem(
+      "http.not_found",
+      `nothing is served at ${shown}; accepted are ${[...ROUTES.keys()].join(", ")}`,
+    );
+  }
+  if (!found.methods.includes(method)) {
+    const allow = found.methods.join(", ");
+    throw new HttpProblem(
+      "http.method_not_allowed",
+      `${method} is not accepted at ${path}; accepted is ${allow}`,
+      { allow },
+    );
+  }
+  await found.handle(context, request, response);
+}
+
+async function health(_: Context, __: IncomingMessage, response: ServerResponse): Promise<void> {
+  send(response, 200, { status: "ok" });
+}
+
+async function ready(context: Context, _: IncomingMessage, response: ServerResponse): Promise<void> {
+  const status = context.draining ? "draining" : context.readiness();
+  send(response, status === "ready" ? 200 : 503, { status });
+}
+
+async function metrics(context: Context, _: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { contentType, text } = await context.metrics();
+  response.writeHead(200, { "content-type": contentType, "cache-control": "no-store" });
+  response.end(text);
+}
+
+async function decide(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (context.draining) throw new WeirError("server.draining", "the server is shutting down");
+  const weir = context.weir();
+  const caller = callerOf(request, context.authenticator);
+  const body = await readJson(request);
+  if (body === null) return;
+  const decision = await weir.decide(intentFromBody(body.json), caller);
+  if (response.destroyed) {
+    await weir.undelivered(decision);
+    return;
+  }
+  response.once("close", () => {
+    if (!response.writableFinished) void weir.undelivered(decision);
+  });
+  send(response, 200, answerFromDecision(decision));
+}
+
+const IDLE_CHECK_MS = 20;
+
+async function close(server: Server, timeoutMs: number): Promise<boolean> {
+  let clean = true;
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  // A connection that is busy now is idle once it has its answer.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  const timeout = setTimeout(() => {
+    clean = false;
+    server.closeAllConnections();
+  }, timeoutMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(timeout);
+  return clean;
+}

@@ -1,0 +1,177 @@
+import type { DecisionRecord, EntryRecord, LogLine, ReportRecord } from "../../engine/record/record.ts";
+import type { BundleSource } from "../../engine/ports.ts";
+import type { PolicyInput } from "../../engine/policy/input.ts";
+import type { Posting } from "../../engine/ledger/entry.ts";
+import { inStateOrder } from "../../engine/record/order.ts";
+import { entryRecord, recordedAnswer } from "../../engine/record/write.ts";
+import type { EndReply, SettleReply, SettleRequest } from "../../engine/reservation/lifecycle.ts";
+import type { ScopeCharge } from "../../engine/reservation/reservation.ts";
+import { matchScopes } from "../../engine/velocity/scopes.ts";
+import type { MemoryStateStore } from "./state-store.ts";
+
+export interface Recovery {
+  readonly lines: number;
+  /** Entries that a killed process still owed; the caller appends them. */
+  readonly owed: readonly EntryRecord[];
+  /** Entries whose postings the store did not reproduce. */
+  readonly differences: readonly string[];
+}
+
+/**
+ * Rebuilds a store from the log: every change is made again, in the store's own order, at its own
+ * time. What a killed process had begun is finished: releases of blocked calls, reports that were
+ * appended but not yet settled.
+ */
+export async function recoverState(
+  store: MemoryStateStore,
+  lines: Iterable<LogLine>,
+  bundles: BundleSource,
+): Promise<Recovery> {
+  const recovery = new Recovering(store, bundles);
+  for (const line of inStateOrder(lines)) await recovery.take(line);
+  return recovery.finish();
+}
+
+class Recovering {
+  readonly #store: MemoryStateStore;
+  readonly #bundles: BundleSource;
+  readonly #reports = new Map<string, ReportRecord>();
+  readonly #blocked = new Map<string, DecisionRecord>();
+  readonly #differences: string[] = [];
+  #lines = 0;
+
+  constructor(store: MemoryStateStore, bundles: BundleSource) {
+    this.#store = store;
+    this.#bundles = bundles;
+  }
+
+  async take(line: LogLine): Promise<void> {
+    this.#lines += 1;
+    switch (line.kind) {
+      case "decision":
+        return this.#takeDecision(line);
+      case "entry":
+        return this.#takeEntry(line);
+      case "report":
+        this.#reports.set(reportId(line), line);
+        return undefined;
+      case "freeze":
+        if (line.frozen) return this.#store.freeze(line.tenant, { reason: line.reason, scope: line.scope });
+        return this.#store.unfreeze(line.tenant, line.scope);
+      case "rejected":
+      case "bundle":
+        return undefined;
+    }
+  }
+
+  async finish(): Promise<Recovery> {
+    const owed: EntryRecord[] = [];
+    for (const [id, record] of this.#blocked) {
+      const end = await this.#store.release(id, record.at_ms);
+      if (end.postings.length > 0) owed.push(endEntry(end, "released", record.at_ms));
+    }
+    for (const [id, report] of this.#reports) {
+      const reply = await this.#store.settle(settleRequest(report));
+      if (reply.stateSequence > 0) owed.push(settleEntry(id, report, reply));
+    }
+    return { differences: this.#differences, lines: this.#lines, owed };
+  }
+
+  async #takeDecision(record: DecisionRecord): Promise<void> {
+    const { reservation } = record;
+    this.#store.resumeSequence(reservation.state_sequence);
+    this.#store.replay(record, this.#scopesOf(record));
+    if (!runs(record)) {
+      if (reservation.held) this.#blocked.set(record.id, record);
+      else await this.#store.release(record.id, record.at_ms);
+    }
+    await this.#store.conclude(record.id, recordedAnswer(record));
+  }
+
+  async #takeEntry(entry: EntryRecord): Promise<void> {
+    const postings = await this.#repeat(entry);
+    this.#store.resumeSequence(entry.state_sequence);
+    if (!samePostings(entry, postings)) this.#differences.push(entry.id);
+  }
+
+  async #repeat(entry: EntryRecord): Promise<readonly Posting[]> {
+    switch (entry.entry) {
+      case "released":
+        this.#blocked.delete(entry.decision_id);
+        return (await this.#store.release(entry.decision_id, entry.at_ms)).postings;
+      case "expired":
+        return this.#store.expireNow(entry.decision_id, entry.at_ms).postings;
+      case "settled":
+      case "corrected": {
+        const report = this.#reports.get(entry.id);
+        if (report === undefined) return [];
+        this.#reports.delete(entry.id);
+        return (await this.#store.settle(settleRequest(report))).postings;
+      }
+      case "reserved":
+        return [];
+    }
+  }
+
+  /** The scopes of a model, as the bundle of the time had them. */
+  #scopesOf(record: DecisionRecord): (model: string) => readonly ScopeCharge[] {
+    const bundle = this.#bundles.byDigest(record.bundle.digest) ?? this.#bundles.current();
+    const { intent } = record.evaluations[0]?.input as PolicyInput;
+    return (model) => matchScopes(bundle.scopes, intent, model);
+  }
+}
+
+function runs(record: DecisionRecord): boolean {
+  return record.decision.effect === "allow" || record.decision.effect === "reroute";
+}
+
+function reportId(report: ReportRecord): string {
+  return `${report.decision_id}:report:${report.sequence}`;
+}
+
+function settleRequest(report: ReportRecord): SettleRequest {
+  return {
+    basis: report.basis,
+    chargedNanoUsd: BigInt(report.charged_nano_usd),
+    costPicoUsd: BigInt(report.cost_pico_usd),
+    decisionId: report.decision_id,
+    digest: report.digest,
+    final: report.final,
+    nowMs: report.at_ms,
+    sequence: report.sequence,
+    tokens: BigInt((report.usage["input"] ?? 0) + (report.usage["output"] ?? 0)),
+  };
+}
+
+function endEntry(end: EndReply, kind: "released", atMs: number): EntryRecord {
+  const { costPicoUsd, decisionId, postings, stateSequence } = end;
+  const id = `${decisionId}:${kind}`;
+  return entryRecord({ atMs, costPicoUsd, decisionId, flags: [], id, kind, postings, stateSequence });
+}
+
+function settleEntry(id: string, report: ReportRecord, reply: SettleReply): EntryRecord {
+  const partial = reply.status === "posted" ? ["partial"] : [];
+  return entryRecord({
+    atMs: report.at_ms,
+    costPicoUsd: reply.costPicoUsd,
+    decisionId: report.decision_id,
+    flags: [...reply.flags, ...report.flags, ...partial],
+    id,
+    kind: reply.status === "corrected" ? "corrected" : "settled",
+    postings: reply.postings,
+    stateSequence: reply.stateSequence,
+  });
+}
+
+function samePostings(entry: EntryRecord, postings: readonly Posting[]): boolean {
+  const { postings: recorded } = entry;
+  if (recorded.length !== postings.length) return false;
+  return recorded.every((posting, index) => {
+    const made = postings[index] as Posting;
+    return (
+      posting.instance === made.instance &&
+      posting.held_delta === String(made.heldDelta) &&
+      posting.settled_delta === String(made.settledDelta)
+    );
+  });
+}

@@ -1,0 +1,107 @@
+import type { ScopeCharge, ScopeSnapshot } from "../../engine/reservation/reservation.ts";
+import {
+  chargeWindow,
+  correctWindow,
+  countAttempt,
+  freshWindow,
+  judgeWindow,
+  rollWindow,
+  type WindowState,
+} from "../../engine/velocity/window.ts";
+
+/** One velocity scope of one tenant. */
+export interface ScopeState {
+  readonly bornMs: number;
+  seenMs: number;
+  inFlight: number;
+  readonly windows: readonly [WindowState, WindowState, WindowState];
+}
+
+/** Where a reservation counted: the scope and the index of each of its windows. */
+export interface ScopeMark {
+  readonly scope: string;
+  readonly indexes: readonly number[];
+}
+
+/** The velocity scopes of one tenant. */
+export class ScopeTable {
+  readonly scopes = new Map<string, ScopeState>();
+
+  /** Rolls and judges every scope before the intent is counted. */
+  snapshot(charges: readonly ScopeCharge[], nowMs: number): readonly ScopeSnapshot[] {
+    return charges.map((charge) => {
+      const state = this.#open(charge.scope, nowMs);
+      const ageMs = nowMs - state.bornMs;
+      let hot = false;
+      let retryAfterMs = 0;
+      const windows = charge.windows.map((parameters, index) => {
+        const window = state.windows[index] as WindowState;
+        rollWindow(window, parameters, nowMs);
+        const judged = judgeWindow(window, parameters, nowMs, ageMs);
+        if (judged.hot) hot = true;
+        if (judged.retryAfterMs > retryAfterMs) retryAfterMs = judged.retryAfterMs;
+        return judged;
+      });
+      return { hot, inFlight: state.inFlight, retryAfterMs, windows };
+    });
+  }
+
+  /** Counts an attempt in every scope, admitted or not. */
+  attempt(charges: readonly ScopeCharge[], isRetry: boolean): void {
+    for (const { scope } of charges) {
+      for (const window of this.scopes.get(scope)?.windows ?? []) countAttempt(window, isRetry);
+    }
+  }
+
+  /** Counts an admitted call and its cost. */
+  charge(charges: readonly ScopeCharge[], cost: number): readonly ScopeMark[] {
+    return charges.map(({ scope }) => {
+      const state = this.scopes.get(scope) as ScopeState;
+      state.inFlight += 1;
+      for (const window of state.windows) chargeWindow(window, cost);
+      return { scope, indexes: state.windows.map((window) => window.index) };
+    });
+  }
+
+  /** Corrects what a reservation counted, where its windows are still current or the previous ones. */
+  correct(marks: readonly ScopeMark[], cost: number, calls: number): void {
+    for (const { scope, indexes } of marks) {
+      const state = this.scopes.get(scope);
+      state?.windows.forEach((window, position) => {
+        correctWindow(window, indexes[position] as number, cost, calls);
+      });
+    }
+  }
+
+  /** Adds cost to the windows of now: money that shows up above its hold. */
+  addNow(marks: readonly ScopeMark[], cost: number): void {
+    for (const { scope } of marks) {
+      for (const window of this.scopes.get(scope)?.windows ?? []) {
+        correctWindow(window, window.index, cost, 0);
+      }
+    }
+  }
+
+  /** A call is no longer in flight. */
+  land(marks: readonly ScopeMark[]): void {
+    for (const { scope } of marks) {
+      const state = this.scopes.get(scope);
+      if (state !== undefined && state.inFlight > 0) state.inFlight -= 1;
+    }
+  }
+
+  #open(scope: string, nowMs: number): ScopeState {
+    let state = this.scopes.get(scope);
+    if (state === undefined) {
+      state = {
+        bornMs: nowMs,
+        inFlight: 0,
+        seenMs: nowMs,
+        windows: [freshWindow(), freshWindow(), freshWindow()],
+      };
+      this.scopes.set(scope, state);
+    }
+    if (nowMs > state.seenMs) state.seenMs = nowMs;
+    return state;
+  }
+}

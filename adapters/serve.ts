@@ -1,0 +1,165 @@
+import { WeirError } from "../engine/errors.ts";
+import { createWeir } from "../engine/pipeline.ts";
+import type { Bundle } from "../engine/policy/bundle.ts";
+import type { Clock, Ids, Ledger, RecordLog, StateStore } from "../engine/ports.ts";
+import type { Weir } from "../engine/weir.ts";
+import { type Config, isLoopback } from "./config.ts";
+import { type Address, formatAddress } from "./config/values.ts";
+import { startGrpcServer } from "./grpc/server.ts";
+import { type Readiness, startHttpServer } from "./http/server.ts";
+import { openAuthenticator } from "./keys/authenticator.ts";
+import { listKeys } from "./keys/keys.ts";
+import { openBundleFolder } from "./serve/bundle-folder.ts";
+import { ephemeralStorage } from "./serve/ephemeral.ts";
+import { startSweeper } from "./serve/sweeper.ts";
+import { systemClock, systemIds } from "./serve/system.ts";
+import { instrument } from "./telemetry/instrument.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+
+/** Who a caller on this machine is for as long as no API key was ever made. */
+export const LOOPBACK_PRINCIPAL = "local";
+
+/** State, log and ledger that belong together. */
+export interface Storage {
+  readonly state: StateStore;
+  readonly log: RecordLog;
+  readonly ledger: Ledger;
+  /** Flushes what is written and lets go of the data folder. */
+  close(): Promise<void>;
+}
+
+/** What tests and commands put in place of the real thing. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly ids?: Ids;
+  readonly storage?: Storage;
+  /** Told of every fault of Weir itself; callers only learn that there was one. */
+  readonly onFault?: (error: WeirError) => void;
+}
+
+/** An engine with its ports. */
+export interface Engine {
+  readonly weir: Weir;
+  bundle(): Bundle;
+  openReservations(): Promise<number>;
+  /** Waits for what is in flight, then closes the storage. */
+  close(): Promise<void>;
+}
+
+/** Opens bundle and storage and puts the engine on them; no server. */
+export async function openEngine(config: Config, overrides: Overrides = {}): Promise<Engine> {
+  const bundles = await openBundleFolder(config.bundle);
+  const clock = overrides.clock ?? systemClock;
+  const ids = overrides.ids ?? systemIds;
+  const storage = overrides.storage ?? openStorage(config);
+  const { state, log, ledger } = storage;
+  const options = { mode: config.mode, inFlightMax: config.inFlightMax };
+  const weir = createWeir({ state, log, ledger, bundles, clock, ids }, options);
+  return {
+    weir,
+    bundle: () => bundles.current(),
+    openReservations: () => state.openReservations(),
+    close: async () => {
+      await weir.idle();
+      await storage.close();
+    },
+  };
+}
+
+function openStorage(_config: Config): Storage {
+  return ephemeralStorage();
+}
+
+/** A running service. */
+export interface Service {
+  readonly grpc: Address;
+  readonly http: Address;
+  readonly weir: Weir;
+  readonly bundle: { readonly revision: string; readonly digest: string };
+  /**
+   * Takes nothing new, answers what is in flight, flushes the log; bounded by the drain timeout.
+   * Resolves to true if nothing was cut off. A second call joins the first.
+   */
+  stop(): Promise<boolean>;
+}
+
+/**
+ * Starts everything a node runs: engine, gRPC, HTTP, metrics, the sweeper. HTTP answers first, as
+ * not ready, for opening the storage may take a while. Fails as a whole, leaving nothing open.
+ */
+export async function startService(config: Config, overrides: Overrides = {}): Promise<Service> {
+  refuseOpenDoor(config);
+  const onFault = overrides.onFault ?? (() => {});
+  const clock = overrides.clock ?? systemClock;
+  const closers: (() => unknown)[] = [];
+  let readiness: Readiness = "starting";
+  let engine: Engine | undefined;
+  let weir: Weir | undefined;
+  const metrics = createMetrics({
+    openReservations: async () => (await engine?.openReservations()) ?? Number.NaN,
+    bundle: () => engine?.bundle() ?? null,
+  });
+  closers.push(() => metrics.close());
+  try {
+    const authenticator = openAuthenticator({
+      dir: config.data,
+      loopbackPrincipal: LOOPBACK_PRINCIPAL,
+      onError: onFault,
+    });
+    closers.push(() => authenticator.close());
+    const http = await startHttpServer({
+      ...config.httpListen,
+      authenticator,
+      readiness: () => readiness,
+      metrics: () => metrics.exposition(),
+      onFault,
+      weir: () => weir ?? unready(),
+    });
+    closers.push(() => http.drain(0));
+    engine = await openEngine(config, overrides);
+    closers.push(() => engine?.close());
+    weir = instrument(engine.weir, metrics, () => clock.elapsedUs());
+    const sweeper = startSweeper(weir, config.sweepIntervalMs, onFault);
+    closers.push(() => sweeper.stop());
+    const grpc = await startGrpcServer({ ...config.grpcListen, weir, authenticator, onFault });
+    readiness = "ready";
+    const stop = async (): Promise<boolean> => {
+      readiness = "draining";
+      const timeoutMs = config.drainTimeoutMs;
+      const drained = await Promise.all([grpc.drain(timeoutMs), http.drain(timeoutMs)]);
+      await closeAll(closers);
+      return drained.every(Boolean);
+    };
+    let stopped: Promise<boolean> | undefined;
+    return {
+      grpc: { host: config.grpcListen.host, port: grpc.port },
+      http: { host: config.httpListen.host, port: http.port },
+      weir,
+      bundle: engine.bundle(),
+      stop: () => (stopped ??= stop()),
+    };
+  } catch (thrown) {
+    await closeAll(closers);
+    throw thrown;
+  }
+}
+
+/** Closes in the reverse of the order of opening. */
+async function closeAll(closers: readonly (() => unknown)[]): Promise<void> {
+  for (const close of closers.toReversed()) await close();
+}
+
+function unready(): never {
+  throw new WeirError("state.unavailable", "the service is starting; try again in a moment");
+}
+
+/** Without keys everyone who can connect may decide, so only this machine may be able to. */
+function refuseOpenDoor(config: Config): void {
+  const open = [config.grpcListen, config.httpListen].filter(({ host }) => !isLoopback(host));
+  if (open.length === 0 || listKeys(config.data).length > 0) return;
+  const addresses = open.map(formatAddress).join(" and ");
+  const message =
+    `listening on ${addresses} would let every machine in, for there is no API key in ${config.data}; ` +
+    'make one with "weir key create --principal NAME", or listen on 127.0.0.1';
+  throw new WeirError("config.invalid", message);
+}

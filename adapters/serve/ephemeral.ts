@@ -1,0 +1,27 @@
+import type { LogLine, StoredDecision } from "../../engine/record/record.ts";
+import { MemoryStateStore } from "../memory/state-store.ts";
+import type { Storage } from "../serve.ts";
+
+/** State and log in memory only, for one decision on the command line and for tests. */
+export function ephemeralStorage(): Storage {
+  const decisions = new Map<string, StoredDecision>();
+  return {
+    state: new MemoryStateStore(),
+    log: {
+      append(line: LogLine): Promise<void> {
+        keep(decisions, line);
+        return Promise.resolve();
+      },
+    },
+    ledger: { find: (decisionId) => Promise.resolve(decisions.get(decisionId) ?? null) },
+    close: () => Promise.resolve(),
+  };
+}
+
+function keep(decisions: Map<string, StoredDecision>, line: LogLine): void {
+  if (line.kind === "decision") decisions.set(line.id, { record: line, later: [] });
+  if (line.kind !== "entry" && line.kind !== "report") return;
+  const stored = decisions.get(line.decision_id);
+  if (stored === undefined) return;
+  decisions.set(line.decision_id, { record: stored.record, later: [...stored.later, line] });
+}

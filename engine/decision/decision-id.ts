@@ -1,0 +1,17 @@
+import { hash } from "node:crypto";
+
+/**
+ * "d" + 8 hex of an opaque tenant tag + 11 hex of the time in ms + 32 random hex: a report finds its
+ * shard by the tag, and its place in the log by the time.
+ */
+export function decisionId(tenant: string, nowMs: number, random128: string): string {
+  const tag = hash("sha256", tenant).slice(0, 8);
+  return `d${tag}${nowMs.toString(16).padStart(11, "0")}${random128}`;
+}
+
+const FORM = /^d[0-9a-f]{51}$/;
+
+/** Time a decision id carries, epoch ms; null if it is not one of ours. */
+export function decisionTimeMs(id: string): number | null {
+  return FORM.test(id) ? Number.parseInt(id.slice(9, 20), 16) : null;
+}

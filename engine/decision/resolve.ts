@@ -1,0 +1,131 @@
+import { costMicroUsd, postedNanoUsd } from "../money.ts";
+import type { Estimate } from "../pricing/estimate.ts";
+import type { Obligations, Verdict } from "../policy/verdict.ts";
+import type { Decision, DecisionEstimate, Effect, Reason } from "./decision.ts";
+import type { Context, Judgement, Option } from "./judge.ts";
+import { engineReason, renderReasons } from "./message.ts";
+
+/**
+ * Verdicts to one decision. Pure. The order of precedence: a freeze, a policy fault, what the policy
+ * said, and last the guarantee that nothing runs enforced without its cost being held.
+ */
+export function resolve(context: Context, judgement: Judgement, deadlineMs: number): Decision {
+  const outcome = decideOutcome(context, judgement);
+  const shadowed = context.mode === "shadow" && !isEnforced(context, judgement, outcome);
+  const effect: Effect = shadowed ? "allow" : outcome.effect;
+  const runs = effect === "allow" || effect === "reroute";
+  const option = effect === "reroute" ? (judgement.rerouted?.option ?? context.asked) : context.asked;
+  const held = judgement.holding !== null;
+  return {
+    admission: admissionOf(runs, held, context.forced),
+    askedModel: context.asked.model,
+    bundleDigest: context.bundle.digest,
+    bundleRevision: context.bundle.revision,
+    decidedAtMs: context.nowMs,
+    effect,
+    estimate: describeEstimate(option.estimate),
+    expiresAtMs: runs && held ? deadlineMs : 0,
+    id: context.decisionId,
+    mode: context.mode,
+    model: runs ? option.model : "",
+    obligations: shadowed ? NO_OBLIGATIONS : outcome.obligations,
+    reasons: outcome.reasons,
+    replayed: false,
+    retryAfterMs: effect === "throttle" ? outcome.retryAfterMs : 0,
+    serviceTier: context.intent.serviceTier,
+    tenant: context.intent.tenant,
+    wouldBe: shadowed ? outcome.effect : null,
+  };
+}
+
+function admissionOf(runs: boolean, held: boolean, forced: boolean): Decision["admission"] {
+  if (!runs) return "";
+  if (forced) return "forced";
+  return held ? "" : "open";
+}
+
+interface Outcome {
+  readonly effect: Effect;
+  readonly reasons: readonly Reason[];
+  readonly obligations: Obligations;
+  readonly retryAfterMs: number;
+}
+
+const NO_OBLIGATIONS: Obligations = Object.freeze({});
+
+function decideOutcome(context: Context, judgement: Judgement): Outcome {
+  const { asked, rerouted } = judgement;
+  const said = asked === null ? [] : renderReasons(asked.reasons, context.bundle.rules);
+  const [freeze] = context.snapshot?.freezes ?? [];
+  if (freeze !== undefined) return frozen(freeze, said);
+  if (asked === null) return blocked([engineReason("policy.fault", { fault: judgement.fault }), ...said]);
+  if (rerouted !== null) {
+    return { effect: "reroute", obligations: rerouted.verdict.obligations, reasons: said, retryAfterMs: 0 };
+  }
+  switch (asked.effect) {
+    case "block":
+      return blocked(said);
+    case "throttle":
+      return {
+        effect: "throttle",
+        obligations: NO_OBLIGATIONS,
+        reasons: said,
+        retryAfterMs: asked.retry_after_ms,
+      };
+    case "allow":
+      return allowed(context, judgement, asked, said);
+  }
+}
+
+function allowed(
+  context: Context,
+  judgement: Judgement,
+  asked: Verdict,
+  said: readonly Reason[],
+): Outcome {
+  const reasons = [...said];
+  if (judgement.tried > 0) reasons.push(engineReason("reroute.no_candidate", { tried: judgement.tried }));
+  if (context.snapshot === null) {
+    reasons.push(engineReason("state.open"));
+  } else if (judgement.holding === null) {
+    return blocked([engineReason("budget.not_held"), ...reasons]);
+  }
+  return { effect: "allow", obligations: asked.obligations, reasons, retryAfterMs: 0 };
+}
+
+function frozen(freeze: { scope: string; reason: string }, said: readonly Reason[]): Outcome {
+  const params = { reason: freeze.reason, scope: freeze.scope };
+  const named = said.some((reason) => reason.code === "freeze.active" && reason.shadow !== true);
+  return blocked(named ? said : [engineReason("freeze.active", params), ...said]);
+}
+
+function blocked(reasons: readonly Reason[]): Outcome {
+  return { effect: "block", obligations: NO_OBLIGATIONS, reasons, retryAfterMs: 0 };
+}
+
+/** Freezes and rules whose mode is explicitly "enforce" are never in shadow. */
+function isEnforced(context: Context, judgement: Judgement, outcome: Outcome): boolean {
+  if ((context.snapshot?.freezes.length ?? 0) > 0) return true;
+  if (outcome.effect === "allow" || judgement.asked === null) return false;
+  const { rules } = context.bundle.data.modes;
+  return judgement.asked.reasons.some((finding) => {
+    const kind = context.bundle.rules[finding.code]?.kind;
+    return rules[finding.code] === "enforce" && (kind === "deny" || kind === "throttle");
+  });
+}
+
+function describeEstimate(estimate: Estimate): DecisionEstimate {
+  return {
+    ceilingMicroUsd: costMicroUsd(postedNanoUsd(estimate.ceilingPicoUsd)),
+    expectedMicroUsd: costMicroUsd(postedNanoUsd(estimate.expectedPicoUsd)),
+    outputTokensMax: estimate.outputTokensCap * estimate.answers,
+    p95MicroUsd: costMicroUsd(postedNanoUsd(estimate.p95PicoUsd)),
+    priced: estimate.priced,
+  };
+}
+
+/** Which option a decision runs on; null if nothing runs. */
+export function runningOption(decision: Decision, context: Context, judgement: Judgement): Option | null {
+  if (decision.effect === "reroute") return judgement.rerouted?.option ?? null;
+  return decision.effect === "allow" ? context.asked : null;
+}

@@ -1,0 +1,37 @@
+import { WeirError } from "../errors.ts";
+import type { BundleData } from "../policy/bundle-data.ts";
+import { type Attribution, ATTRIBUTION_FIELDS } from "./intent.ts";
+
+type Principals = BundleData["principals"];
+
+/**
+ * Refuses (`auth.denied`) an attribution the principal may not claim, before any state is touched:
+ * otherwise a stranger could hold another team's budget.
+ */
+export function checkClaims(
+  principals: Principals,
+  principal: string,
+  tenant: string,
+  attribution: Attribution,
+): void {
+  if (!mayActFor(principals, principal, tenant)) {
+    throw new WeirError("auth.denied", `principal ${principal} may not act for tenant ${tenant}`);
+  }
+  const claims = principals[principal]?.claims ?? {};
+  for (const field of ATTRIBUTION_FIELDS) {
+    const accepted = claims[field];
+    const value = attribution[field];
+    if (accepted === undefined || value === "" || accepted.includes(value)) continue;
+    const message = `principal ${principal} may not claim ${field} ${value}; it may claim ${accepted.join(", ") || "none"}`;
+    throw new WeirError("auth.denied", message, {
+      violations: [{ field: `attribution.${field}`, description: message }],
+    });
+  }
+}
+
+/** Whether the principal may act for the tenant at all: reports, cancels and reads ask this. */
+export function mayActFor(principals: Principals, principal: string, tenant: string): boolean {
+  if (!Object.hasOwn(principals, principal)) return false;
+  const tenants = principals[principal]?.tenants ?? [];
+  return tenants.includes("*") || tenants.includes(tenant);
+}

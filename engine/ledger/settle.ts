@@ -1,0 +1,163 @@
+import type { Decision } from "../decision/decision.ts";
+import { decisionTimeMs } from "../decision/decision-id.ts";
+import { WeirError } from "../errors.ts";
+import type { ServiceTier } from "../intent/intent.ts";
+import { LIMITS } from "../limits.ts";
+import { postedNanoUsd } from "../money.ts";
+import type { Ports } from "../ports.ts";
+import { priceUsage } from "../pricing/actual.ts";
+import type { Rates } from "../pricing/rates.ts";
+import { RECORD_VERSION, type ReportRecord } from "../record/record.ts";
+import { entryRecord, recordedAnswer } from "../record/write.ts";
+import type { EndReply, SettleReply, SettleRequest } from "../reservation/lifecycle.ts";
+import type { EntryKind } from "./entry.ts";
+import { reportDigest } from "./parse-report.ts";
+import type { Report, ReportResult } from "./report.ts";
+
+/**
+ * Report to settlement: price the actuals on the rates of the decision's own bundle and time, append
+ * the report, settle in the store, append what was posted.
+ */
+export async function settleReport(
+  report: Report,
+  decision: Decision,
+  principal: string,
+  ports: Ports,
+): Promise<ReportResult> {
+  const nowMs = ports.clock.nowMs();
+  const rates = ratesFor(report, decision, ports);
+  const costPicoUsd = rates === null ? 0n : priceUsage(report.usage, rates).costPicoUsd;
+  const request: SettleRequest = {
+    decisionId: decision.id,
+    nowMs,
+    sequence: report.sequence,
+    digest: reportDigest(report),
+    final: report.final,
+    basis: report.basis,
+    costPicoUsd,
+    chargedNanoUsd: postedNanoUsd(costPicoUsd),
+    tokens: BigInt(report.usage.input + report.usage.output),
+  };
+  const unpriced = rates === null ? ["unpriced"] : [];
+  await ports.log.append(reportRecord(report, request, principal, rates, unpriced));
+  const reply = await ports.state.settle(request);
+  return postSettlement(request, reply, unpriced, ports);
+}
+
+/** Appends what a settlement posted and says what the report did. */
+export async function postSettlement(
+  request: SettleRequest,
+  reply: SettleReply,
+  unpriced: readonly string[],
+  ports: Ports,
+): Promise<ReportResult> {
+  const { decisionId, sequence } = request;
+  if (reply.status === "conflict") {
+    const message = `report ${sequence} of decision ${decisionId} was posted before with other figures`;
+    throw new WeirError("report.conflict", message);
+  }
+  if (reply.status === "unknown") throw notFound(decisionId);
+  const flags = [...reply.flags, ...unpriced];
+  if (reply.status !== "duplicate" && reply.status !== "superseded") {
+    const entry = {
+      id: `${decisionId}:report:${sequence}`,
+      kind: reply.status === "corrected" ? ("corrected" as const) : ("settled" as const),
+      decisionId,
+      atMs: request.nowMs,
+      stateSequence: reply.stateSequence,
+      costPicoUsd: reply.costPicoUsd,
+      flags: reply.status === "posted" ? [...flags, "partial"] : flags,
+      postings: reply.postings,
+    };
+    await ports.log.append(entryRecord(entry));
+  }
+  return {
+    decisionId,
+    status: reply.status,
+    costPicoUsd: reply.costPicoUsd,
+    chargedNanoUsd: reply.chargedNanoUsd,
+    flags,
+  };
+}
+
+/** Appends the entry of a reservation's end; an end that changed nothing has none. */
+export async function postEnd(
+  end: EndReply,
+  kind: Extract<EntryKind, "released" | "expired">,
+  ports: Ports,
+): Promise<void> {
+  if (!end.ended || (end.postings.length === 0 && kind === "released")) return;
+  await ports.log.append(
+    entryRecord({
+      id: `${end.decisionId}:${kind}`,
+      kind,
+      decisionId: end.decisionId,
+      atMs: ports.clock.nowMs(),
+      stateSequence: end.stateSequence,
+      costPicoUsd: end.costPicoUsd,
+      flags: [],
+      postings: end.postings,
+    }),
+  );
+}
+
+/** A decision by id: from the store, or, once that has forgotten it, back from the log. */
+export async function findDecision(id: string, ports: Ports): Promise<Decision> {
+  const atMs = decisionTimeMs(id);
+  if (atMs === null) throw notFound(id);
+  const kept = await ports.state.decision(id);
+  if (kept !== null) return kept;
+  const stored = await ports.ledger.find(id);
+  if (stored === null) throw notFound(id);
+  if (ports.clock.nowMs() > stored.record.reservation.deadline_ms + LIMITS.lateReportMs) {
+    throw new WeirError("decision.too_old", `decision ${id} ended more than seven days ago`);
+  }
+  await ports.state.restore(stored);
+  return recordedAnswer(stored.record);
+}
+
+function notFound(id: string): WeirError {
+  return new WeirError("decision.not_found", `no decision ${id.slice(0, LIMITS.idChars)}`);
+}
+
+function ratesFor(report: Report, decision: Decision, ports: Ports): Rates | null {
+  const bundle = ports.bundles.byDigest(decision.bundleDigest) ?? ports.bundles.current();
+  const model = report.model || decision.model || decision.askedModel;
+  const tier = (report.serviceTier || decision.serviceTier) as ServiceTier;
+  return bundle.pricing.priceBook.rates(model, tier, decision.decidedAtMs);
+}
+
+function reportRecord(
+  report: Report,
+  request: SettleRequest,
+  principal: string,
+  rates: Rates | null,
+  flags: readonly string[],
+): ReportRecord {
+  const { usage } = report;
+  return {
+    v: RECORD_VERSION,
+    kind: "report",
+    decision_id: report.decisionId,
+    at_ms: request.nowMs,
+    basis: report.basis,
+    charged_nano_usd: String(request.chargedNanoUsd),
+    cost_pico_usd: String(request.costPicoUsd),
+    digest: request.digest,
+    final: report.final,
+    flags,
+    model: report.model,
+    outcome: report.outcome,
+    price_row: rates?.id ?? "",
+    principal,
+    sequence: report.sequence,
+    usage: {
+      cache_read: usage.cacheRead,
+      cache_write_1h: usage.cacheWrite1h,
+      cache_write_5m: usage.cacheWrite5m,
+      input: usage.input,
+      output: usage.output,
+      reasoning: usage.reasoning,
+    },
+  };
+}

@@ -1,0 +1,250 @@
+import type { Decision, Mode } from "./decision/decision.ts";
+import { decisionId } from "./decision/decision-id.ts";
+import { type Context, judge, planOption } from "./decision/judge.ts";
+import { resolve, runningOption } from "./decision/resolve.ts";
+import { WeirError } from "./errors.ts";
+import { checkClaims, mayActFor } from "./intent/claims.ts";
+import type { Intent, RawIntent } from "./intent/intent.ts";
+import { parseIntent } from "./intent/parse.ts";
+import { findDecision, postEnd, settleReport } from "./ledger/settle.ts";
+import { parseReport } from "./ledger/parse-report.ts";
+import type { RawReport, ReportResult } from "./ledger/report.ts";
+import type { Bundle } from "./policy/bundle.ts";
+import type { Ports } from "./ports.ts";
+import { RECORD_VERSION } from "./record/record.ts";
+import { decisionRecord } from "./record/write.ts";
+import { type Identity, identify, reserveRequest } from "./reservation/request.ts";
+import type { ReserveReply, ReserveRequest } from "./reservation/reservation.ts";
+import type { Caller, Weir } from "./weir.ts";
+
+export interface WeirOptions {
+  /** Mode of the deployment; the bundle may say otherwise per tenant. */
+  readonly mode: Mode;
+  /** Decisions in flight above which new ones are refused. */
+  readonly inFlightMax: number;
+}
+
+/** The engine: the whole flow from intent to decision, and from report to settlement. */
+export function createWeir(ports: Ports, options: WeirOptions): Weir {
+  return new Pipeline(ports, options);
+}
+
+interface InFlight {
+  readonly digest: string;
+  readonly answer: Promise<Decision>;
+}
+
+class Pipeline implements Weir {
+  readonly #ports: Ports;
+  readonly #options: WeirOptions;
+  readonly #inFlight = new Map<string, InFlight>();
+  /** Work that goes on after an answer has left: releases and their entries. */
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(ports: Ports, options: WeirOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  async decide(raw: RawIntent, caller: Caller): Promise<Decision> {
+    const bundle = this.#ports.bundles.current();
+    const intent = await this.#admit(raw, caller, bundle);
+    const identity = identify(intent);
+    const running = this.#inFlight.get(identity.key);
+    if (running !== undefined) return joined(running, identity);
+    if (this.#inFlight.size >= this.#options.inFlightMax) {
+      const message = `${this.#inFlight.size} decisions are in flight, at most ${this.#options.inFlightMax} are accepted`;
+      throw new WeirError("server.overloaded", message);
+    }
+    const answer = this.#decideOnce(intent, identity, bundle);
+    this.#inFlight.set(identity.key, { digest: identity.digest, answer });
+    try {
+      return await answer;
+    } catch (thrown) {
+      throw WeirError.from(thrown);
+    } finally {
+      this.#inFlight.delete(identity.key);
+    }
+  }
+
+  /** The flow of one decision, in order: price, reserve, judge, resolve, record, answer. */
+  async #decideOnce(intent: Intent, identity: Identity, bundle: Bundle): Promise<Decision> {
+    const { clock, log, state } = this.#ports;
+    const startUs = clock.elapsedUs();
+    const elapsedUs = () => clock.elapsedUs();
+    const nowMs = clock.nowMs();
+    const mode = bundle.data.modes.tenants[intent.tenant] ?? this.#options.mode;
+    const asked = planOption(intent, bundle, intent.model, nowMs);
+    const request = reserveRequest(intent, identity, asked, {
+      id: decisionId(intent.tenant, nowMs, this.#ports.ids.random128()),
+      nowMs,
+      ttlMs: bundle.data.limits.reservation_ttl_ms,
+      force: mode === "shadow",
+    });
+
+    const reply = await this.#reserve(request);
+    if (reply !== null && reply.kind !== "reserved") return this.#repeat(reply, identity);
+    const stateUs = clock.elapsedUs() - startUs;
+    const context: Context = {
+      asked,
+      bundle,
+      decisionId: request.decisionId,
+      forced: reply?.forced ?? false,
+      held: reply?.held ?? false,
+      intent,
+      mode,
+      nowMs: reply?.nowMs ?? nowMs,
+      snapshot: reply?.snapshot ?? null,
+      stateSequence: reply?.stateSequence ?? 0,
+    };
+    try {
+      const judgement = await judge(context, state, elapsedUs);
+      const decision = resolve(context, judgement, request.deadlineMs);
+      const record = decisionRecord({
+        context,
+        decision,
+        judgement,
+        request,
+        stateUs,
+        totalUs: clock.elapsedUs() - startUs,
+      });
+      await log.append(record);
+      if (reply !== null) await this.#conclude(decision, runningOption(decision, context, judgement) === null);
+      return decision;
+    } catch (thrown) {
+      // Nothing was answered, so nothing may stay held.
+      if (reply !== null) this.#later(state.release(request.decisionId, nowMs).then(() => undefined));
+      throw thrown;
+    }
+  }
+
+  async report(raw: RawReport, caller: Caller): Promise<ReportResult> {
+    try {
+      const report = parseReport(raw);
+      const decision = await this.#mine(report.decisionId, caller);
+      return await settleReport(report, decision, caller.principal, this.#ports);
+    } catch (thrown) {
+      throw WeirError.from(thrown);
+    }
+  }
+
+  async cancel(decisionId: string, caller: Caller): Promise<{ readonly released: boolean }> {
+    try {
+      const decision = await this.#mine(decisionId, caller);
+      const end = await this.#ports.state.release(decision.id, this.#ports.clock.nowMs());
+      if (end.state === "settled") {
+        const message = `decision ${decisionId} has a final report and cannot be cancelled`;
+        throw new WeirError("decision.finished", message);
+      }
+      await postEnd(end, "released", this.#ports);
+      return { released: end.ended };
+    } catch (thrown) {
+      throw WeirError.from(thrown);
+    }
+  }
+
+  async undelivered(decision: Decision): Promise<void> {
+    if (decision.replayed) return;
+    try {
+      const end = await this.#ports.state.release(decision.id, this.#ports.clock.nowMs());
+      await postEnd(end, "released", this.#ports);
+    } catch {
+      // The reservation expires by its own deadline.
+    }
+  }
+
+  async sweep(): Promise<number> {
+    const ends = await this.#ports.state.expire(this.#ports.clock.nowMs(), SWEEP_MAX);
+    await Promise.all(ends.map((end) => postEnd(end, "expired", this.#ports)));
+    return ends.length;
+  }
+
+  async idle(): Promise<void> {
+    while (this.#inFlight.size > 0 || this.#background.size > 0) {
+      const answers = [...this.#inFlight.values()].map((running) => running.answer);
+      await Promise.allSettled([...answers, ...this.#background]);
+    }
+  }
+
+  /** Parses and checks the claims; a refusal is logged without its content. */
+  async #admit(raw: RawIntent, caller: Caller, bundle: Bundle): Promise<Intent> {
+    try {
+      const intent = parseIntent(raw, caller.principal);
+      checkClaims(bundle.data.principals, caller.principal, intent.tenant, intent.attribution);
+      return intent;
+    } catch (thrown) {
+      const error = WeirError.from(thrown);
+      await this.#ports.log.append({
+        v: RECORD_VERSION,
+        kind: "rejected",
+        at_ms: this.#ports.clock.nowMs(),
+        code: error.code,
+        fields: error.violations.map((violation) => violation.field),
+        principal: caller.principal,
+      });
+      throw error;
+    }
+  }
+
+  /** A store that does not answer is a fact (null), not an exception. */
+  async #reserve(request: ReserveRequest): Promise<ReserveReply | null> {
+    try {
+      return await this.#ports.state.reserve(request);
+    } catch (thrown) {
+      const error = WeirError.from(thrown);
+      if (error.code === "state.unavailable") return null;
+      throw error;
+    }
+  }
+
+  async #repeat(reply: Exclude<ReserveReply, { kind: "reserved" }>, identity: Identity): Promise<Decision> {
+    switch (reply.kind) {
+      case "replay": {
+        const decision = await findDecision(reply.decisionId, this.#ports);
+        return { ...decision, replayed: true };
+      }
+      case "conflict":
+        throw conflict(identity);
+      case "in_flight":
+        throw new WeirError("intent.in_flight", "the same intent is being decided by another node");
+      case "finished":
+        throw new WeirError("intent.finished", "the intent was decided and has ended; a retry is a new attempt");
+    }
+  }
+
+  /** Makes the decision repeatable; a decision that runs nothing gives its hold back, after the answer. */
+  async #conclude(decision: Decision, runsNothing: boolean): Promise<void> {
+    await this.#ports.state.conclude(decision.id, decision);
+    if (!runsNothing) return;
+    const release = this.#ports.state.release(decision.id, decision.decidedAtMs);
+    this.#later(release.then((end) => postEnd(end, "released", this.#ports)));
+  }
+
+  #later(work: Promise<void>): void {
+    const kept = work
+      .catch(() => undefined)
+      .finally(() => {
+        this.#background.delete(kept);
+      });
+    this.#background.add(kept);
+  }
+
+  /** The decision, if the caller may act for its tenant; to a stranger it does not exist. */
+  async #mine(id: string, caller: Caller): Promise<Decision> {
+    const decision = await findDecision(id, this.#ports);
+    const { principals } = this.#ports.bundles.current().data;
+    if (mayActFor(principals, caller.principal, decision.tenant)) return decision;
+    throw new WeirError("decision.not_found", `no decision ${id}`);
+  }
+}
+
+const SWEEP_MAX = 1_000;
+
+async function joined(running: InFlight, identity: Identity): Promise<Decision> {
+  if (running.digest !== identity.digest) throw conflict(identity);
+  return { ...(await running.answer), replayed: true };
+}
+
+function conflict(identity: Identity): WeirError {
+  return new WeirError("intent.conflict", `intent ${identity.key} was sent before with other content`);
+}

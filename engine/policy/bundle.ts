@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+
+import { WeirError } from "../errors.ts";
+import type { EstimateData } from "../pricing/estimate.ts";
+import { openPriceBook } from "../pricing/price-book.ts";
+import { type BudgetPlan, planBudgets } from "../reservation/budgets.ts";
+import { planScopes, type ScopePlan } from "../velocity/scopes.ts";
+import type { BundleData } from "./bundle-data.ts";
+import { type Evaluator, openEvaluator } from "./evaluate.ts";
+import type { RuleDescription } from "./verdict.ts";
+
+/** The files of a bundle as they lie on disk. */
+export interface BundleFiles {
+  readonly wasm: Uint8Array;
+  /** `data.json`, text. */
+  readonly data: string;
+  /** `.manifest`, text. */
+  readonly manifest: string;
+}
+
+/** Everything a decision depends on except the intent and the state, checked and ready. */
+export interface Bundle {
+  readonly revision: string;
+  /** SHA-256 over the digests of policy.wasm and data.json, lower-case hex. */
+  readonly digest: string;
+  readonly data: BundleData;
+  readonly rules: Readonly<Record<string, RuleDescription>>;
+  /** Catalogue, learned figures and price book: what an estimate needs. */
+  readonly pricing: EstimateData;
+  readonly budgets: BudgetPlan;
+  readonly scopes: ScopePlan;
+  readonly policy: Evaluator;
+}
+
+interface Manifest {
+  readonly revision?: string;
+  readonly metadata?: {
+    readonly weir?: {
+      readonly wasm_sha256?: string;
+      readonly data_sha256?: string;
+      readonly rules?: Readonly<Record<string, RuleDescription>>;
+    };
+  };
+}
+
+/** Opens a bundle or refuses it whole (`bundle.invalid`), naming what is wrong. */
+export function openBundle(files: BundleFiles): Bundle {
+  const manifest = parseJson(".manifest", files.manifest) as Manifest;
+  const weir = manifest.metadata?.weir;
+  const wasmSha256 = sha256(files.wasm);
+  const dataSha256 = sha256(files.data);
+  expectDigest("policy.wasm", weir?.wasm_sha256, wasmSha256);
+  expectDigest("data.json", weir?.data_sha256, dataSha256);
+  const document = parseJson("data.json", files.data) as { readonly config?: BundleData };
+  const data = document.config;
+  if (data === undefined) throw new WeirError("bundle.invalid", "data.json holds no config");
+  expectSections(data);
+  return {
+    revision: manifest.revision ?? "",
+    digest: sha256(`${wasmSha256}\n${dataSha256}\n`),
+    data,
+    rules: weir?.rules ?? {},
+    pricing: {
+      models: data.models,
+      estimates: data.estimates,
+      priceBook: openPriceBook(data.prices),
+    },
+    budgets: planBudgets(data.budgets),
+    scopes: planScopes(data.velocity.scopes),
+    policy: openEvaluator(files.wasm, document),
+  };
+}
+
+const SECTIONS = [
+  "attribution",
+  "budgets",
+  "estimates",
+  "limits",
+  "models",
+  "modes",
+  "prices",
+  "principals",
+  "routes",
+  "tasks",
+  "teams",
+  "velocity",
+] as const satisfies readonly (keyof BundleData)[];
+
+function expectSections(data: BundleData): void {
+  const missing = SECTIONS.filter((section) => data[section] === undefined);
+  if (missing.length === 0) return;
+  throw new WeirError("bundle.invalid", `data.json lacks config.${missing.join(", config.")}`);
+}
+
+function expectDigest(file: string, wanted: string | undefined, actual: string): void {
+  if (wanted === actual) return;
+  const message = `${file} has digest ${actual}, the manifest says ${wanted ?? "nothing"}`;
+  throw new WeirError("bundle.invalid", message);
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new WeirError("bundle.invalid", `${file} is not JSON`, { cause });
+  }
+}
+
+function sha256(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
+}

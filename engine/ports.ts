@@ -1,0 +1,92 @@
+import type { Decision } from "./decision/decision.ts";
+import type { Posting } from "./ledger/entry.ts";
+import type { LogLine, StoredDecision } from "./record/record.ts";
+import type { Bundle } from "./policy/bundle.ts";
+import type {
+  AdjustReply,
+  AdjustRequest,
+  Freeze,
+  Hold,
+  ReserveReply,
+  ReserveRequest,
+} from "./reservation/reservation.ts";
+import type { EndReply, SettleReply, SettleRequest } from "./reservation/lifecycle.ts";
+
+/** Time; nothing in the engine reads a clock of its own. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  nowMs(): number;
+  /** Monotonic microseconds, for timings only. */
+  elapsedUs(): number;
+}
+
+/** Randomness; injected so that runs can be repeated. */
+export interface Ids {
+  /** 128 random bits, 32 lower-case hex characters. */
+  random128(): string;
+}
+
+/**
+ * Budgets, velocity, runs, freezes, reservations. Every call is atomic and idempotent; a store that
+ * does not answer throws `state.unavailable`. The conformance suite in `test/conformance` holds for
+ * every implementation.
+ */
+export interface StateStore {
+  reserve(request: ReserveRequest): Promise<ReserveReply>;
+  adjust(request: AdjustRequest): Promise<AdjustReply>;
+  /** Marks the decision as made, so that repeats of the intent get it. */
+  conclude(decisionId: string, decision: Decision): Promise<void>;
+  /** Ends an open reservation without a charge; a second end changes nothing. */
+  release(decisionId: string, nowMs: number): Promise<EndReply>;
+  /** Posts a cumulative report. */
+  settle(request: SettleRequest): Promise<SettleReply>;
+  /** Ends up to `max` reservations past their deadline. */
+  expire(nowMs: number, max: number): Promise<readonly EndReply[]>;
+  /** The decision made under this reservation, or null if the store no longer holds it. */
+  decision(decisionId: string): Promise<Decision | null>;
+  /** Brings a reservation back from the log, as its lines left it. */
+  restore(stored: StoredDecision): Promise<void>;
+  freeze(tenant: string, freeze: Freeze): Promise<void>;
+  unfreeze(tenant: string, scope: string): Promise<void>;
+  /** Every balance, for checks and reports. */
+  balances(): Promise<readonly Balance[]>;
+  openReservations(): Promise<number>;
+}
+
+export interface Balance {
+  readonly instance: string;
+  readonly budget: string;
+  readonly unit: Hold["unit"];
+  readonly held: bigint;
+  readonly settled: bigint;
+}
+
+/** The append-only log. */
+export interface RecordLog {
+  /** Resolves when the line is durable; rejects with `log.unavailable`. Order of calls is kept. */
+  append(line: LogLine): Promise<void>;
+}
+
+/** Reads the ledger that the log implies. */
+export interface Ledger {
+  /** A decision and what became of it, or null. */
+  find(decisionId: string): Promise<StoredDecision | null>;
+}
+
+/** Where the current policy bundle comes from. */
+export interface BundleSource {
+  current(): Bundle;
+  /** The bundle a stored decision was made with, or null if it is gone. */
+  byDigest(digest: string): Bundle | null;
+}
+
+export interface Ports {
+  readonly state: StateStore;
+  readonly log: RecordLog;
+  readonly ledger: Ledger;
+  readonly bundles: BundleSource;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+export type { Posting };

@@ -1,0 +1,225 @@
+import { createHash } from "node:crypto";
+
+import { type FieldViolation, WeirError } from "../errors.ts";
+import { ATTRIBUTION_FIELDS, type Intent } from "../intent/intent.ts";
+import type { Unit } from "../ledger/entry.ts";
+import { LIMITS } from "../limits.ts";
+import { nanoFromMicroUsd, postedNanoUsd } from "../money.ts";
+import type { BudgetData } from "../policy/bundle-data.ts";
+import type { Estimate } from "../pricing/estimate.ts";
+import { calendarWindow } from "./calendar.ts";
+import type { Hold } from "./reservation.ts";
+
+/** The budgets of a bundle, by tenant, ready to match. */
+export interface BudgetPlan {
+  readonly byTenant: ReadonlyMap<string, readonly PlannedBudget[]>;
+  /** What the loss of the state store means for a budget; closed for hard ones by default. */
+  onStateLoss(tenant: string, budget: string): "closed" | "open";
+}
+
+interface PlannedBudget {
+  readonly data: BudgetData;
+  readonly unit: Unit;
+  readonly limit: bigint;
+  readonly reserve: "ceiling" | "p95" | "expected";
+  readonly onExpiry: "release" | "charge_expected" | "charge_held";
+  /** Start of every counter key: tenant, id and the digest of what makes a counter another one. */
+  readonly keyPrefix: string;
+  readonly selectors: readonly { readonly field: string; readonly values: readonly string[] }[];
+}
+
+const UNITS = { usd: "nano_usd", tokens: "tokens", calls: "calls" } as const;
+const SELECTORS = new Set<string>([...ATTRIBUTION_FIELDS, "model", "operation"]);
+const PER = new Set<string>([...ATTRIBUTION_FIELDS, "run"]);
+
+/** Checks every definition (`bundle.invalid` names each wrong field) and indexes them. */
+export function planBudgets(definitions: readonly BudgetData[]): BudgetPlan {
+  const violations: FieldViolation[] = [];
+  const byTenant = new Map<string, PlannedBudget[]>();
+  const seen = new Set<string>();
+  definitions.forEach((data, index) => {
+    const before = violations.length;
+    checkBudget(data, `config.budgets[${index}]`, seen, violations);
+    if (violations.length > before) return;
+    const planned = byTenant.get(data.tenant) ?? [];
+    planned.push(planBudget(data));
+    byTenant.set(data.tenant, planned);
+  });
+  if (violations.length > 0) {
+    const first = violations[0];
+    const message = `budgets refused: ${first?.field}: ${first?.description}`;
+    throw new WeirError("bundle.invalid", message, { violations });
+  }
+  const lost = new Map(
+    definitions.map((data) => [
+      `${data.tenant}\n${data.id}`,
+      data.on_state_loss ?? (data.mode === "hard" ? ("closed" as const) : ("open" as const)),
+    ]),
+  );
+  return {
+    byTenant,
+    onStateLoss: (tenant, budget) => lost.get(`${tenant}\n${budget}`) ?? "closed",
+  };
+}
+
+/** Matches an intent's budgets and says what it would hold on each, for one model's estimate. */
+export function matchHolds(
+  plan: BudgetPlan,
+  intent: Intent,
+  model: string,
+  estimate: Estimate,
+  nowMs: number,
+): readonly Hold[] {
+  const holds: Hold[] = [];
+  for (const budget of plan.byTenant.get(intent.tenant) ?? []) {
+    if (!selects(budget, intent, model)) continue;
+    const hold = holdFor(budget, intent, estimate, nowMs);
+    if (hold !== null) holds.push(hold);
+  }
+  if (holds.length > LIMITS.budgetsPerIntent) {
+    const message = `${holds.length} budgets match one intent, at most ${LIMITS.budgetsPerIntent} are accepted`;
+    throw new WeirError("bundle.invalid", message);
+  }
+  return holds;
+}
+
+function selects(budget: PlannedBudget, intent: Intent, model: string): boolean {
+  for (const { field, values } of budget.selectors) {
+    if (!values.includes(selectorValue(intent, model, field))) return false;
+  }
+  return true;
+}
+
+function selectorValue(intent: Intent, model: string, field: string): string {
+  if (field === "model") return model;
+  if (field === "operation") return intent.operation;
+  return intent.attribution[field as keyof Intent["attribution"]];
+}
+
+/** Null where the budget has no instance for this intent: it is per run and there is no run. */
+function holdFor(
+  budget: PlannedBudget,
+  intent: Intent,
+  estimate: Estimate,
+  nowMs: number,
+): Hold | null {
+  const { data } = budget;
+  const span = data.window.kind === "run" ? null : calendarWindow(data.window.unit, nowMs);
+  let instance = `${budget.keyPrefix}|${span === null ? "run" : span.startMs}`;
+  if (data.window.kind === "run") {
+    if (intent.run.id === "") return null;
+    instance += `|${encodeURIComponent(intent.run.id)}`;
+  }
+  for (const field of data.per) {
+    const value = field === "run" ? intent.run.id : intent.attribution[field];
+    if (value === "") return null;
+    instance += `|${encodeURIComponent(value)}`;
+  }
+  const amount = amountOf(budget, estimate, budget.reserve);
+  return {
+    budget: data.id,
+    instance,
+    unit: budget.unit,
+    mode: data.mode,
+    limit: budget.limit,
+    amount,
+    onExpiryAmount:
+      budget.onExpiry === "release"
+        ? 0n
+        : budget.onExpiry === "charge_held"
+          ? amount
+          : amountOf(budget, estimate, "expected"),
+    endsAtMs: span === null ? 0 : span.endMs,
+  };
+}
+
+function amountOf(
+  budget: PlannedBudget,
+  estimate: Estimate,
+  reserve: "ceiling" | "p95" | "expected",
+): bigint {
+  switch (budget.unit) {
+    case "calls":
+      return 1n;
+    case "tokens":
+      return BigInt(estimate.inputTokensP95 + estimate.outputTokensCap * estimate.answers);
+    case "nano_usd":
+      switch (reserve) {
+        case "ceiling":
+          return postedNanoUsd(estimate.ceilingPicoUsd);
+        case "p95":
+          return postedNanoUsd(estimate.p95PicoUsd);
+        case "expected":
+          return postedNanoUsd(estimate.expectedPicoUsd);
+      }
+  }
+}
+
+function planBudget(data: BudgetData): PlannedBudget {
+  const identity = JSON.stringify([data.unit, data.match, data.window, data.per]);
+  const digest = createHash("sha256").update(identity).digest("hex").slice(0, 12);
+  return {
+    data,
+    unit: UNITS[data.unit],
+    limit: data.unit === "usd" ? nanoFromMicroUsd(data.limit) : BigInt(data.limit),
+    reserve: data.reserve ?? (data.mode === "hard" ? "ceiling" : "p95"),
+    onExpiry: data.on_expiry ?? "release",
+    keyPrefix: `${encodeURIComponent(data.tenant)}|${encodeURIComponent(data.id)}|${digest}`,
+    selectors: Object.entries(data.match).map(([field, value]) => ({
+      field,
+      values: typeof value === "string" ? [value] : value,
+    })),
+  };
+}
+
+function checkBudget(
+  data: BudgetData,
+  path: string,
+  seen: Set<string>,
+  violations: FieldViolation[],
+): void {
+  const reject = (field: string, description: string) =>
+    violations.push({ field: `${path}.${field}`, description });
+  const oneOf = (field: keyof BudgetData, words: readonly string[], optional = false) => {
+    const value = data[field];
+    if (optional && value === undefined) return;
+    if (typeof value === "string" && words.includes(value)) return;
+    reject(field, `${JSON.stringify(value)} is not accepted; accepted are ${words.join(", ")}`);
+  };
+  if (typeof data.id !== "string" || data.id === "") reject("id", "missing");
+  if (typeof data.tenant !== "string" || data.tenant === "") reject("tenant", "missing");
+  const key = `${data.tenant}\n${data.id}`;
+  if (seen.has(key)) reject("id", `"${data.id}" is used twice in tenant ${data.tenant}`);
+  seen.add(key);
+  oneOf("unit", Object.keys(UNITS));
+  oneOf("mode", ["hard", "soft"]);
+  oneOf("reserve", ["ceiling", "p95", "expected"], true);
+  oneOf("on_state_loss", ["closed", "open"], true);
+  oneOf("on_expiry", ["release", "charge_expected", "charge_held"], true);
+  const most = data.unit === "usd" ? LIMITS.budgetMicroUsd : LIMITS.budgetCount;
+  if (!Number.isSafeInteger(data.limit) || data.limit < 0 || data.limit > most) {
+    reject("limit", `${data.limit} is not a whole number from 0 to ${most}`);
+  }
+  for (const field of Object.keys(data.match ?? {})) {
+    if (!SELECTORS.has(field)) reject(`match.${field}`, `unknown; accepted are ${[...SELECTORS].join(", ")}`);
+  }
+  for (const field of data.per ?? []) {
+    if (!PER.has(field)) reject("per", `"${field}" is unknown; accepted are ${[...PER].join(", ")}`);
+  }
+  checkWindow(data, reject);
+}
+
+function checkWindow(data: BudgetData, reject: (field: string, description: string) => void): void {
+  const window = data.window as { kind?: unknown; unit?: unknown; zone?: unknown } | undefined;
+  if (window?.kind === "run") return;
+  if (window?.kind !== "calendar") {
+    reject("window.kind", `${JSON.stringify(window?.kind)} is not accepted; accepted are calendar, run`);
+    return;
+  }
+  if (!["hour", "day", "week", "month"].includes(window.unit as string)) {
+    reject("window.unit", `${JSON.stringify(window.unit)} is not accepted; accepted are hour, day, week, month`);
+  }
+  if (window.zone !== "UTC") {
+    reject("window.zone", `${JSON.stringify(window.zone)} is not accepted; accepted is UTC`);
+  }
+}

@@ -1,0 +1,149 @@
+import type { Unit } from "../ledger/entry.ts";
+
+/** What one decision holds, or tries to hold, on one budget instance. */
+export interface Hold {
+  readonly budget: string;
+  /** Counter key; a reservation keeps it, so that ending it never consults the bundle. */
+  readonly instance: string;
+  readonly unit: Unit;
+  readonly mode: "hard" | "soft";
+  /** In the unit. */
+  readonly limit: bigint;
+  readonly amount: bigint;
+  /** Charged if the reservation expires; 0 releases it. */
+  readonly onExpiryAmount: bigint;
+  /** When the window instance ends, epoch ms; 0: never. */
+  readonly endsAtMs: number;
+}
+
+/** A velocity scope an intent counts in, with the parameters of its windows. */
+export interface ScopeCharge {
+  /** "team:search", unique within the tenant. */
+  readonly scope: string;
+  readonly kind: string;
+  readonly windows: readonly WindowParameters[];
+}
+
+/** Parameters of one velocity window; money in nano-USD. */
+export interface WindowParameters {
+  readonly name: "1s" | "1m" | "1h";
+  readonly windowMs: number;
+  readonly floor: number;
+  /** Number.MAX_SAFE_INTEGER stands for none. */
+  readonly cold: number;
+  readonly ratioPercent: number;
+  readonly callsMin: number;
+  /** Non-empty windows to learn before it can trip. */
+  readonly need: number;
+  readonly upDiv: number;
+  readonly hotDiv: number;
+  readonly gapDen: number;
+  readonly leavePercent: number;
+}
+
+export interface RunStep {
+  readonly id: string;
+  readonly fingerprint: string;
+}
+
+/** Everything the store needs to reserve, in one atomic step. */
+export interface ReserveRequest {
+  readonly decisionId: string;
+  readonly tenant: string;
+  readonly principal: string;
+  readonly nowMs: number;
+  readonly deadlineMs: number;
+  /** (tenant, principal, intent id, attempt) and the digest of the content. */
+  readonly idempotencyKey: string;
+  readonly contentDigest: string;
+  readonly holds: readonly Hold[];
+  readonly scopes: readonly ScopeCharge[];
+  readonly run: RunStep | null;
+  /** Expected cost, nano-USD, counted by velocity and run. */
+  readonly costNanoUsd: number;
+  /** Scopes whose freeze stops this intent. */
+  readonly freezeScopes: readonly string[];
+  readonly isRetry: boolean;
+  /** Shadow: hold even where it does not fit. */
+  readonly force: boolean;
+}
+
+/** Reroute: swaps the holds of an open reservation for another model's, all or none. */
+export interface AdjustRequest {
+  readonly decisionId: string;
+  readonly tenant: string;
+  readonly holds: readonly Hold[];
+  /** Scopes of the other model: those that depend on it differ. */
+  readonly scopes: readonly ScopeCharge[];
+  readonly costNanoUsd: number;
+  readonly nowMs: number;
+}
+
+/** The world before this intent; `budgets` and `scopes` are parallel to the request's. */
+export interface Snapshot {
+  readonly budgets: readonly BudgetSnapshot[];
+  readonly scopes: readonly ScopeSnapshot[];
+  readonly run: { readonly steps: number; readonly repeats: number; readonly spentNanoUsd: number } | null;
+  readonly freezes: readonly Freeze[];
+  /** Reservations of the principal that ended lately, and how many of them without a report. */
+  readonly unreported: { readonly ended: number; readonly expired: number };
+}
+
+export interface BudgetSnapshot {
+  /** Settled and held, in the unit, without this intent. */
+  readonly used: bigint;
+  readonly fits: boolean;
+}
+
+export interface ScopeSnapshot {
+  readonly inFlight: number;
+  readonly retryAfterMs: number;
+  readonly hot: boolean;
+  readonly windows: readonly WindowSnapshot[];
+}
+
+/** Money in nano-USD. */
+export interface WindowSnapshot {
+  readonly name: "1s" | "1m" | "1h";
+  readonly rate: number;
+  readonly limit: number;
+  readonly percent: number;
+  readonly baselineReady: boolean;
+  readonly armed: boolean;
+  readonly hot: boolean;
+  readonly retryAfterMs: number;
+  readonly calls: number;
+  readonly attempts: number;
+  readonly retries: number;
+}
+
+/** A kill switch on a scope: "tenant:acme", "team:search", "*" for everything. */
+export interface Freeze {
+  readonly scope: string;
+  readonly reason: string;
+}
+
+export type ReserveReply =
+  | {
+      readonly kind: "reserved";
+      readonly held: boolean;
+      /** Held although it did not fit. */
+      readonly forced: boolean;
+      readonly snapshot: Snapshot;
+      readonly nowMs: number;
+      readonly stateSequence: number;
+    }
+  /** The same intent was decided before. */
+  | { readonly kind: "replay"; readonly decisionId: string }
+  /** The same key with other content. */
+  | { readonly kind: "conflict" }
+  /** Being decided by another node. */
+  | { readonly kind: "in_flight" }
+  /** Decided before, and ended. */
+  | { readonly kind: "finished" };
+
+export interface AdjustReply {
+  readonly held: boolean;
+  readonly snapshot: Snapshot;
+  readonly stateSequence: number;
+}

@@ -1,0 +1,113 @@
+import { type FieldViolation, WeirError } from "../errors.ts";
+import { type Attribution, ATTRIBUTION_FIELDS } from "../intent/intent.ts";
+import { LIMITS } from "../limits.ts";
+import type { BundleData, VelocityWindowData, WindowName } from "../policy/bundle-data.ts";
+import type { ScopeCharge, WindowParameters } from "../reservation/reservation.ts";
+
+/** The velocity scopes of a bundle with the parameters of their windows. */
+export interface ScopePlan {
+  readonly kinds: readonly { readonly kind: string; readonly windows: readonly WindowParameters[] }[];
+}
+
+/** How fast each window learns and forgets; measured on real traces, not configured. */
+const LEARNING: Readonly<
+  Record<WindowName, Pick<WindowParameters, "windowMs" | "need" | "upDiv" | "hotDiv" | "gapDen">>
+> = {
+  "1s": { windowMs: 1_000, need: 60, upDiv: 16, hotDiv: 8_192, gapDen: 2 ** 19 },
+  "1m": { windowMs: 60_000, need: 60, upDiv: 16, hotDiv: 256, gapDen: 2 ** 13 },
+  "1h": { windowMs: 3_600_000, need: 24, upDiv: 8, hotDiv: 8, gapDen: 2 ** 7 },
+};
+const WINDOWS = Object.keys(LEARNING) as readonly WindowName[];
+const LEAVE_PERCENT = 70;
+const KINDS = new Set<string>(["tenant", "model", "run", ...ATTRIBUTION_FIELDS]);
+const NANO_PER_MICRO = 1_000;
+
+/** Checks the velocity data of a bundle (`bundle.invalid`) and prepares it. */
+export function planScopes(scopes: BundleData["velocity"]["scopes"]): ScopePlan {
+  const violations: FieldViolation[] = [];
+  const kinds = Object.entries(scopes).map(([kind, data]) => {
+    const path = `config.velocity.scopes.${kind}`;
+    if (!KINDS.has(kind)) {
+      violations.push({ field: path, description: `unknown; accepted are ${[...KINDS].join(", ")}` });
+    }
+    const windows = WINDOWS.map((name) =>
+      planWindow(name, data.windows?.[name], `${path}.windows.${name}`, violations),
+    );
+    return { kind, windows };
+  });
+  if (violations.length > 0) {
+    const first = violations[0];
+    const message = `velocity refused: ${first?.field}: ${first?.description}`;
+    throw new WeirError("bundle.invalid", message, { violations });
+  }
+  return { kinds };
+}
+
+function planWindow(
+  name: WindowName,
+  data: VelocityWindowData | undefined,
+  path: string,
+  violations: FieldViolation[],
+): WindowParameters {
+  const count = (field: keyof VelocityWindowData, least: number): number => {
+    const value = data?.[field];
+    if (Number.isSafeInteger(value) && (value as number) >= least) {
+      if ((value as number) <= LIMITS.priceMicroUsd) return value as number;
+    }
+    const description = `${value} is not a whole number from ${least} to ${LIMITS.priceMicroUsd}`;
+    violations.push({ field: `${path}.${field}`, description });
+    return least;
+  };
+  return {
+    name,
+    ...LEARNING[name],
+    floor: count("floor_micro_usd", 0) * NANO_PER_MICRO,
+    cold:
+      data?.cold_micro_usd === null
+        ? Number.MAX_SAFE_INTEGER
+        : count("cold_micro_usd", 1) * NANO_PER_MICRO,
+    ratioPercent: count("ratio_percent", 1),
+    callsMin: count("calls_min", 1),
+    leavePercent: LEAVE_PERCENT,
+  };
+}
+
+/** What of an intent decides its scopes. */
+export interface Scoped {
+  readonly tenant: string;
+  readonly attribution: Attribution;
+  readonly run: { readonly id: string };
+}
+
+/** The scopes an intent on a model counts in; an attribution field that is empty has none. */
+export function matchScopes(plan: ScopePlan, intent: Scoped, model: string): readonly ScopeCharge[] {
+  const charges: ScopeCharge[] = [];
+  for (const { kind, windows } of plan.kinds) {
+    const value = scopeValue(intent, model, kind);
+    if (value !== "") charges.push({ scope: `${kind}:${value}`, kind, windows });
+  }
+  return charges;
+}
+
+/** Scopes whose freeze stops the intent: everything, its tenant, its attribution, model and run. */
+export function freezeScopes(intent: Scoped, model: string): readonly string[] {
+  const scopes = ["*"];
+  for (const kind of KINDS) {
+    const value = scopeValue(intent, model, kind);
+    if (value !== "") scopes.push(`${kind}:${value}`);
+  }
+  return scopes;
+}
+
+function scopeValue(intent: Scoped, model: string, kind: string): string {
+  switch (kind) {
+    case "tenant":
+      return intent.tenant;
+    case "model":
+      return model;
+    case "run":
+      return intent.run.id;
+    default:
+      return intent.attribution[kind as keyof Attribution];
+  }
+}

@@ -1,0 +1,86 @@
+import { Enum, MapField, Namespace, Type, type Field, type ReflectionObject } from "protobufjs";
+
+const PREAMBLE = `import type { Reader, Writer } from "protobufjs/minimal.js";
+
+/** A 64-bit integer: a number where that is exact, a bigint beyond ±(2^53 − 1). */
+export type Int64 = number | bigint;
+
+/** What a message can be encoded from: every field may be left out. */
+export type Encodable<T> = T extends string | number | bigint | boolean | Uint8Array
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Encodable<Item>[]
+    : string extends keyof T
+      ? Readonly<T>
+      : { readonly [Key in keyof T]?: Encodable<T[Key]> | undefined };
+
+/** Static codec of one message. \`target\` is filled while decoding, as far as it gets. */
+export interface Codec<T> {
+  new (): T;
+  encode(message: Encodable<T>, writer: Writer): Writer;
+  decode(reader: Reader, length?: number, end?: number, depth?: number, target?: T): T;
+}
+`;
+
+const SCALARS: Readonly<Record<string, string>> = {
+  string: "string",
+  bool: "boolean",
+  int32: "number",
+  uint32: "number",
+  double: "number",
+  int64: "Int64",
+  bytes: "Uint8Array",
+};
+
+/** TypeScript declarations of every message and enum under `root`, with the contract's comments. */
+export function typings(root: Namespace): string {
+  return `${PREAMBLE}\n${root.nestedArray.map((child) => declaration(child, "")).join("\n")}`;
+}
+
+function declaration(object: ReflectionObject, indent: string): string {
+  if (object instanceof Type) return message(object, indent);
+  if (object instanceof Enum) return enumeration(object, indent);
+  if (!(object instanceof Namespace) || "methods" in object) return "";
+  return namespace(object, indent);
+}
+
+function namespace(object: Namespace, indent: string): string {
+  const inner = object.nestedArray.map((child) => declaration(child, `${indent}  `)).join("");
+  return `${indent}export namespace ${object.name} {\n${inner}${indent}}\n`;
+}
+
+function message(type: Type, indent: string): string {
+  const fields = type.fieldsArray.map((field) => {
+    const optional = field.resolvedType instanceof Type && !field.repeated && !field.map;
+    const suffix = optional ? " | null" : "";
+    return `${comment(field, `${indent}  `)}${indent}  ${field.name}: ${typeOf(field)}${suffix};\n`;
+  });
+  const body = `${indent}export interface ${type.name} {\n${fields.join("")}${indent}}\n`;
+  const codec = `${indent}export const ${type.name}: Codec<${type.name}>;\n`;
+  const nested = type.nestedArray.length > 0 ? namespace(type, indent) : "";
+  return comment(type, indent) + body + codec + nested;
+}
+
+function enumeration(type: Enum, indent: string): string {
+  const values = Object.entries(type.values).map(([name, value]) => {
+    const text = type.comments[name];
+    const note = text ? `${indent}  /** ${text.replaceAll("\n", " ")} */\n` : "";
+    return `${note}${indent}  readonly ${name}: ${value};\n`;
+  });
+  return (
+    `${comment(type, indent)}${indent}export type ${type.name} = number;\n` +
+    `${indent}export const ${type.name}: {\n${values.join("")}${indent}};\n`
+  );
+}
+
+function typeOf(field: Field): string {
+  const single = field.resolvedType?.fullName.slice(1) ?? SCALARS[field.type];
+  if (single === undefined)
+    throw new Error(`${field.fullName}: no TypeScript type for ${field.type}`);
+  if (field instanceof MapField) return `Record<string, ${single}>`;
+  return field.repeated ? `${single}[]` : single;
+}
+
+function comment(object: ReflectionObject, indent: string): string {
+  return object.comment ? `${indent}/** ${object.comment.replaceAll("\n", " ")} */\n` : "";
+}
