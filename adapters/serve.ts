@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../engine/errors.ts";
 import { createWeir } from "../engine/pipeline.ts";
 import type { Bundle } from "../engine/policy/bundle.ts";
-import type { Clock, Ids, Ledger, RecordLog, StateStore } from "../engine/ports.ts";
+import type { Clock, Ids } from "../engine/ports.ts";
 import type { Weir } from "../engine/weir.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { type Address, formatAddress } from "./config/values.ts";
@@ -9,31 +10,23 @@ import { startGrpcServer } from "./grpc/server.ts";
 import { type Readiness, startHttpServer } from "./http/server.ts";
 import { openAuthenticator } from "./keys/authenticator.ts";
 import { listKeys } from "./keys/keys.ts";
-import { openBundleFolder } from "./serve/bundle-folder.ts";
-import { ephemeralStorage } from "./serve/ephemeral.ts";
+import { openLocalStorage } from "./serve/local-storage.ts";
+import type { Storage } from "./serve/storage.ts";
 import { startSweeper } from "./serve/sweeper.ts";
-import { systemClock, systemIds } from "./serve/system.ts";
-import { instrument } from "./telemetry/instrument.ts";
+import { systemClock } from "./system/clock.ts";
+import { RandomIds } from "./system/ids.ts";
+import { countRefusals, instrument } from "./telemetry/instrument.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 
 /** Who a caller on this machine is for as long as no API key was ever made. */
 export const LOOPBACK_PRINCIPAL = "local";
-
-/** State, log and ledger that belong together. */
-export interface Storage {
-  readonly state: StateStore;
-  readonly log: RecordLog;
-  readonly ledger: Ledger;
-  /** Flushes what is written and lets go of the data folder. */
-  close(): Promise<void>;
-}
 
 /** What tests and commands put in place of the real thing. */
 export interface Overrides {
   readonly clock?: Clock;
   readonly ids?: Ids;
   readonly storage?: Storage;
-  /** Told of every fault of Weir itself; callers only learn that there was one. */
+  /** Told of every fault of Weir itself, of which callers only learn that there was one. */
   readonly onFault?: (error: WeirError) => void;
 }
 
@@ -42,17 +35,15 @@ export interface Engine {
   readonly weir: Weir;
   bundle(): Bundle;
   openReservations(): Promise<number>;
-  /** Waits for what is in flight, then closes the storage. */
+  /** Waits for what is in flight, the drain timeout at most, then closes the storage. */
   close(): Promise<void>;
 }
 
 /** Opens bundle and storage and puts the engine on them; no server. */
 export async function openEngine(config: Config, overrides: Overrides = {}): Promise<Engine> {
-  const bundles = await openBundleFolder(config.bundle);
-  const clock = overrides.clock ?? systemClock;
-  const ids = overrides.ids ?? systemIds;
-  const storage = overrides.storage ?? openStorage(config);
-  const { state, log, ledger } = storage;
+  const { clock = systemClock, ids = new RandomIds(), onFault = () => {} } = overrides;
+  const storage = overrides.storage ?? (await openLocalStorage(config, clock, onFault));
+  const { state, log, ledger, bundles } = storage;
   const options = { mode: config.mode, inFlightMax: config.inFlightMax };
   const weir = createWeir({ state, log, ledger, bundles, clock, ids }, options);
   return {
@@ -60,14 +51,10 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
     bundle: () => bundles.current(),
     openReservations: () => state.openReservations(),
     close: async () => {
-      await weir.idle();
+      await Promise.race([weir.idle(), sleep(config.drainTimeoutMs, undefined, { ref: false })]);
       await storage.close();
     },
   };
-}
-
-function openStorage(_config: Config): Storage {
-  return ephemeralStorage();
 }
 
 /** A running service. */
@@ -101,12 +88,13 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   });
   closers.push(() => metrics.close());
   try {
-    const authenticator = openAuthenticator({
+    const keys = openAuthenticator({
       dir: config.data,
       loopbackPrincipal: LOOPBACK_PRINCIPAL,
       onError: onFault,
     });
-    closers.push(() => authenticator.close());
+    closers.push(() => keys.close());
+    const authenticator = countRefusals(keys, metrics);
     const http = await startHttpServer({
       ...config.httpListen,
       authenticator,

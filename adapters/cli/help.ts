@@ -14,6 +14,7 @@ export function renderHelp(commands: readonly Command[]): string {
     "",
     "weir help COMMAND explains one.",
     ...section("flags of every command", COMMON_FLAGS.map(rowOf)),
+    ...section("flags of one command", commands.flatMap(ownFlagRows)),
     ...settingsSection(),
     ...section("other variables", Object.entries(OTHER_VARIABLES)),
   ].join("\n");
@@ -30,6 +31,10 @@ export function renderCommandHelp(command: Command): string {
     ...section("flags", [...flags, ...COMMON_FLAGS].map(rowOf)),
     ...(settings ? settingsSection() : []),
   ].join("\n");
+}
+
+function ownFlagRows({ name, flags }: Command): readonly Row[] {
+  return flags.map((flag) => [`${name} ${rowOf(flag)[0]}`, flag.doc]);
 }
 
 function usageOf({ name, positionals, flags }: Pick<Command, "name" | "positionals" | "flags">): string {

@@ -1,6 +1,6 @@
 import type { Decision, Reason } from "../../engine/decision/decision.ts";
 import { formatMicroUsd } from "../../engine/money.ts";
-import { formatWait, harmless, type Style, styleOf } from "./style.ts";
+import { formatBundle, formatWait, harmless, type Style, styleOf } from "./style.ts";
 
 /** A decision for a person: what, why, at what price, and what to do next. */
 export function renderDecision(decision: Decision, options: { readonly color: boolean }): string {
@@ -13,7 +13,7 @@ export function renderDecision(decision: Decision, options: { readonly color: bo
     ...obligationRows(decision),
     ...stateRows(decision),
     ["decision", decision.replayed ? `${decision.id} (the same answer as before)` : decision.id],
-    ["bundle", `${decision.bundleRevision || "no revision"}, ${decision.bundleDigest.slice(0, 12)}`],
+    ["bundle", formatBundle({ revision: decision.bundleRevision, digest: decision.bundleDigest })],
   ];
   return [
     headline(decision, style),

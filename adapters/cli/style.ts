@@ -34,3 +34,9 @@ export function formatWait(ms: number): string {
   if (ms < 7_200_000) return `${Math.ceil(ms / 60_000)} min`;
   return `${Math.ceil(ms / 3_600_000)} h`;
 }
+
+/** A bundle for people: its revision and as much of its digest as tells it apart. */
+export function formatBundle(bundle: { readonly revision: string; readonly digest: string }): string {
+  const short = bundle.digest.slice(0, 12);
+  return bundle.revision === "" || bundle.revision === short ? short : `${bundle.revision}, ${short}`;
+}

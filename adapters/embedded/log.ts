@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { WeirError } from "../../engine/errors.ts";
 import type { RecordLog } from "../../engine/ports.ts";
-import { canonicalJson } from "../../engine/record/canonical.ts";
+import { serializeLine } from "../../engine/record/serialize.ts";
 import type { LogLine } from "../../engine/record/record.ts";
 import { repairTail } from "./repair.ts";
 import { formatLine, segmentName } from "./segments.ts";
@@ -57,7 +57,7 @@ export class SegmentedLog implements RecordLog {
 
   append(line: LogLine): Promise<void> {
     if (this.#closed) return Promise.reject(new WeirError("log.unavailable", "the log is closed"));
-    const json = canonicalJson(line);
+    const json = serializeLine(line);
     this.#number += 1;
     const text = formatLine(this.#number, json);
     const written = new Promise<void>((resolve, reject) => {

@@ -48,6 +48,7 @@ export function decision(changes: Partial<Decision> = {}): Decision {
     effect: "allow",
     model: "openai:gpt-5-mini",
     askedModel: "openai:gpt-5-mini",
+    serviceTier: "standard",
     reasons: [],
     obligations: {},
     retryAfterMs: 0,

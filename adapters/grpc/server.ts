@@ -54,7 +54,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     "grpc.max_concurrent_streams": inFlightMax,
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 20_000,
-    "grpc.enable_channelz": 0,
+    // Stays on: without its bookkeeping grpc-js's forceShutdown leaves connections open.
+    "grpc.enable_channelz": 1,
   });
   const handlers = decisionService({
     weir: options.weir,

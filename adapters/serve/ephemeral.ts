@@ -1,11 +1,13 @@
 import type { LogLine, StoredDecision } from "../../engine/record/record.ts";
+import { FolderBundles } from "../embedded/bundles.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
-import type { Storage } from "../serve.ts";
+import type { Storage } from "./storage.ts";
 
-/** State and log in memory only, for one decision on the command line and for tests. */
-export function ephemeralStorage(): Storage {
+/** State and log in memory only: for one decision on the command line, and for tests. */
+export function ephemeralStorage(bundleFolder: string): Storage {
   const decisions = new Map<string, StoredDecision>();
   return {
+    bundles: new FolderBundles(bundleFolder, null),
     state: new MemoryStateStore(),
     log: {
       append(line: LogLine): Promise<void> {

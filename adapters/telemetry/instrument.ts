@@ -1,5 +1,5 @@
 import { WeirError } from "../../engine/errors.ts";
-import type { Weir } from "../../engine/weir.ts";
+import type { Caller, Weir } from "../../engine/weir.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** The same engine, with every call counted. `elapsedUs` is a monotonic clock in microseconds. */
@@ -28,5 +28,22 @@ export function instrument(weir: Weir, metrics: Metrics, elapsedUs: () => number
     undelivered: (decision) => weir.undelivered(decision),
     sweep: () => weir.sweep(),
     idle: () => weir.idle(),
+  };
+}
+
+/** The same authentication, with every refusal counted: it never reaches the engine. */
+export function countRefusals(
+  authenticator: { authenticate(key: string | null, peer: string): Caller },
+  metrics: Metrics,
+): { authenticate(key: string | null, peer: string): Caller } {
+  return {
+    authenticate(key, peer) {
+      try {
+        return authenticator.authenticate(key, peer);
+      } catch (thrown) {
+        metrics.failed(WeirError.from(thrown).code);
+        throw thrown;
+      }
+    },
   };
 }

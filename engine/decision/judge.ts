@@ -97,9 +97,10 @@ export async function judge(
   const evaluate = (option: Option, snapshot: Snapshot | null) => {
     const startUs = elapsedUs();
     const text = JSON.stringify(inputOf(context, option, snapshot));
-    const { verdict, fault } = context.bundle.policy.evaluate(text);
+    const evaluated = context.bundle.policy.evaluate(text);
     evaluateUs += elapsedUs() - startUs;
-    evaluations.push({ input: new CanonicalText(text), model: option.model, verdict });
+    const { fault, verdict } = evaluated;
+    evaluations.push({ input: new CanonicalText(text), model: option.model, verdict: evaluated.text });
     return { verdict, fault: fault ?? "" };
   };
 

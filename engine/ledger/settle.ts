@@ -127,6 +127,7 @@ function ratesFor(report: Report, decision: Decision, ports: Ports): Rates | nul
   return bundle.pricing.priceBook.rates(model, tier, decision.decidedAtMs);
 }
 
+/** A report to its line; members in alphabetical order, see `serializeLine`. */
 function reportRecord(
   report: Report,
   request: SettleRequest,
@@ -136,16 +137,15 @@ function reportRecord(
 ): ReportRecord {
   const { usage } = report;
   return {
-    v: RECORD_VERSION,
-    kind: "report",
-    decision_id: report.decisionId,
     at_ms: request.nowMs,
     basis: report.basis,
     charged_nano_usd: String(request.chargedNanoUsd),
     cost_pico_usd: String(request.costPicoUsd),
+    decision_id: report.decisionId,
     digest: request.digest,
     final: report.final,
     flags,
+    kind: "report",
     model: report.model,
     outcome: report.outcome,
     price_row: rates?.id ?? "",
@@ -159,5 +159,6 @@ function reportRecord(
       output: usage.output,
       reasoning: usage.reasoning,
     },
+    v: RECORD_VERSION,
   };
 }

@@ -1,5 +1,6 @@
 import type { Balance } from "../ports.ts";
 import { inStateOrder } from "../record/order.ts";
+import { reservedEntry } from "../record/write.ts";
 import type { DecisionRecord, EntryRecord, LogLine } from "../record/record.ts";
 
 /** One thing that is wrong: where, and what. */
@@ -81,7 +82,8 @@ class Check {
   #takeDecision(record: DecisionRecord): void {
     if (this.#decisionIds.has(record.id)) this.#problem(record.id, "decided twice");
     this.#decisionIds.add(record.id);
-    const { entry, reservation } = record;
+    const { reservation } = record;
+    const entry = reservedEntry(record);
     if (entry === null) return;
     this.#takeEntry(entry);
     for (const hold of reservation.holds) {

@@ -1,18 +1,11 @@
-import type { Evaluated } from "./evaluate.ts";
-import type { Finding, Obligations, Verdict } from "./verdict.ts";
+import type { Finding, Obligations } from "./verdict.ts";
 
 const EFFECTS = ["allow", "throttle", "block"];
 const SEVERITIES = ["info", "warning", "error", "critical"];
 const KEYS = new Set(["effect", "obligations", "reasons", "retry_after_ms", "routes"]);
 
-/** Takes a policy's result only if it is exactly a Verdict; anything else is a fault. */
-export function checkVerdict(result: unknown): Evaluated {
-  const fault = findFault(result);
-  if (fault !== null) return { verdict: null, fault };
-  return { verdict: result as Verdict, fault: null };
-}
-
-function findFault(result: unknown): string | null {
+/** What keeps a policy's result from being a Verdict, in words; null: it is one. */
+export function verdictFault(result: unknown): string | null {
   if (!isObject(result)) return "the result is not an object";
   for (const key of Object.keys(result)) if (!KEYS.has(key)) return `the result has a member ${key}`;
   if (!EFFECTS.includes(result["effect"] as string)) return "the result's effect is not one of ours";

@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 
 import { WeirError } from "../errors.ts";
-import { checkVerdict } from "./check-verdict.ts";
+import { CanonicalText, canonicalJson } from "../record/canonical.ts";
+import { verdictFault } from "./check-verdict.ts";
 import type { Verdict } from "./verdict.ts";
 
 const { loadPolicySync } = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as {
@@ -22,8 +23,13 @@ export interface Evaluator {
 }
 
 export type Evaluated =
-  | { readonly verdict: Verdict; readonly fault: null }
-  | { readonly verdict: null; readonly fault: string };
+  | {
+      readonly verdict: Verdict;
+      /** The verdict as canonical JSON, for the record. */
+      readonly text: CanonicalText;
+      readonly fault: null;
+    }
+  | { readonly verdict: null; readonly text: null; readonly fault: string };
 
 /** Loads a module and its data document; a module that does not load is `bundle.invalid`. */
 export function openEvaluator(wasm: Uint8Array, data: object): Evaluator {
@@ -103,7 +109,7 @@ class WasmEvaluator implements Evaluator {
       }
       return evaluated;
     } catch (thrown) {
-      return { verdict: null, fault: words(thrown) };
+      return fault(words(thrown));
     }
   }
 
@@ -133,8 +139,15 @@ class WasmEvaluator implements Evaluator {
 function decode(resultText: string): Evaluated {
   const results: unknown = JSON.parse(resultText);
   const first: unknown = Array.isArray(results) ? results[0] : undefined;
-  if (first === undefined) return { verdict: null, fault: "the policy is undefined for this input" };
-  return checkVerdict((first as { readonly result?: unknown }).result);
+  if (first === undefined) return fault("the policy is undefined for this input");
+  const { result } = first as { readonly result?: unknown };
+  const wrong = verdictFault(result);
+  if (wrong !== null) return fault(wrong);
+  return { fault: null, text: new CanonicalText(canonicalJson(result)), verdict: result as Verdict };
+}
+
+function fault(what: string): Evaluated {
+  return { fault: what, text: null, verdict: null };
 }
 
 function isPlainAllow(verdict: Verdict): boolean {

@@ -21,8 +21,6 @@ export interface DecisionRecord {
   readonly mode: Mode;
   readonly bundle: { readonly digest: string; readonly revision: string };
   readonly decision: RecordedDecision;
-  /** The `reserved` entry; null if nothing is held. */
-  readonly entry: EntryRecord | null;
   /** Each model judged, in order: the exact input and what the policy returned (null: a fault). */
   readonly evaluations: readonly Evaluation[];
   /** What the policy does not see of the intent. */
@@ -41,7 +39,7 @@ export interface DecisionRecord {
 export interface Evaluation {
   readonly input: PolicyInput | CanonicalText;
   readonly model: string;
-  readonly verdict: Verdict | null;
+  readonly verdict: Verdict | CanonicalText | null;
 }
 
 export interface RecordedDecision {
@@ -68,6 +66,8 @@ export interface RecordedDecision {
 export interface RecordedReservation {
   /** Expected costs counted by velocity, in the order tried; all but the last were undone. */
   readonly charges: readonly { readonly cost_nano_usd: string; readonly model: string }[];
+  /** Ceiling of the cost held (or asked for), exact. */
+  readonly ceiling_pico_usd: string;
   readonly content_digest: string;
   readonly deadline_ms: number;
   readonly forced: boolean;
@@ -89,7 +89,10 @@ export interface RecordedHold {
   readonly unit: Unit;
 }
 
-/** A ledger line of money; also the payload of `reserved` inside a decision. */
+/**
+ * A ledger line of money. The `reserved` entry has no line of its own: a decision that is held
+ * implies it, see `reservedEntry`.
+ */
 export interface EntryRecord {
   readonly v: typeof RECORD_VERSION;
   readonly kind: "entry";

@@ -28,7 +28,6 @@ export function decisionRecord(made: Made): DecisionRecord {
     mode: decision.mode,
     bundle: { digest: decision.bundleDigest, revision: decision.bundleRevision },
     decision: recordedDecision(decision),
-    entry: judgement.holding === null ? null : reservedEntry(made, holds),
     evaluations: judgement.evaluations,
     intent: {
       cache_read: intent.tokens.cacheRead,
@@ -43,6 +42,7 @@ export function decisionRecord(made: Made): DecisionRecord {
         cost_nano_usd: String(costNanoUsd),
         model,
       })),
+      ceiling_pico_usd: String((judgement.holding ?? context.asked).estimate.ceilingPicoUsd),
       content_digest: request.contentDigest,
       deadline_ms: request.deadlineMs,
       forced: context.forced,
@@ -140,37 +140,40 @@ export function holdOf(recorded: RecordedHold): Hold {
   };
 }
 
-function reservedEntry(made: Made, holds: readonly Hold[]): EntryRecord {
-  const flags = made.context.forced ? ["forced"] : [];
-  return entryRecord({
-    id: `${made.decision.id}:reserved`,
-    kind: "reserved",
-    decisionId: made.decision.id,
-    atMs: made.decision.decidedAtMs,
-    stateSequence: made.judgement.stateSequence,
-    costPicoUsd: made.judgement.holding?.estimate.ceilingPicoUsd ?? 0n,
-    flags,
-    postings: holds.map((hold) => ({
-      budget: hold.budget,
-      heldDelta: hold.amount,
-      instance: hold.instance,
-      settledDelta: 0n,
-      unit: hold.unit,
-    })),
-  });
-}
-
-/** An entry to its line. */
-export function entryRecord(entry: Entry): EntryRecord {
+/** The `reserved` entry that a decision's record implies; null if nothing is held. */
+export function reservedEntry(record: DecisionRecord): EntryRecord | null {
+  const { reservation } = record;
+  if (!reservation.held) return null;
   return {
     v: RECORD_VERSION,
     kind: "entry",
-    entry: entry.kind,
-    id: entry.id,
-    decision_id: entry.decisionId,
+    entry: "reserved",
+    id: `${record.id}:reserved`,
+    decision_id: record.id,
+    at_ms: record.at_ms,
+    cost_pico_usd: reservation.ceiling_pico_usd,
+    flags: reservation.forced ? ["forced"] : [],
+    postings: reservation.holds.map((hold) => ({
+      budget: hold.budget,
+      held_delta: hold.amount,
+      instance: hold.instance,
+      settled_delta: "0",
+      unit: hold.unit,
+    })),
+    state_sequence: reservation.state_sequence,
+  };
+}
+
+/** An entry to its line; members in alphabetical order, see `serializeLine`. */
+export function entryRecord(entry: Entry): EntryRecord {
+  return {
     at_ms: entry.atMs,
     cost_pico_usd: String(entry.costPicoUsd),
+    decision_id: entry.decisionId,
+    entry: entry.kind,
     flags: entry.flags,
+    id: entry.id,
+    kind: "entry",
     postings: entry.postings.map((posting) => ({
       budget: posting.budget,
       held_delta: String(posting.heldDelta),
@@ -179,5 +182,6 @@ export function entryRecord(entry: Entry): EntryRecord {
       unit: posting.unit,
     })),
     state_sequence: entry.stateSequence,
+    v: RECORD_VERSION,
   };
 }

@@ -41,7 +41,7 @@ async function decideRemotely(
 async function decideHere(intent: RawIntent, config: Config): Promise<Decision> {
   const { LOOPBACK_PRINCIPAL, openEngine } = await import("../../serve.ts");
   const { ephemeralStorage } = await import("../../serve/ephemeral.ts");
-  const engine = await openEngine(config, { storage: ephemeralStorage() });
+  const engine = await openEngine(config, { storage: ephemeralStorage(config.bundle) });
   try {
     return await engine.weir.decide(intent, { principal: LOOPBACK_PRINCIPAL });
   } finally {

@@ -4,6 +4,7 @@ import { formatAddress, formatDuration } from "../../config/values.ts";
 import { type Service, startService } from "../../serve.ts";
 import type { Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { formatBundle } from "../style.ts";
 import type { Terminal } from "../terminal.ts";
 import { readVersion } from "../version.ts";
 
@@ -38,14 +39,13 @@ function firstSignal(terminal: Terminal): Promise<NodeJS.Signals> {
 }
 
 function startedText(service: Service, config: Config, version: string): string {
-  const { revision, digest } = service.bundle;
   const http = `http://${formatAddress(service.http)}`;
   return [
     `weir ${version} is ready; Ctrl-C drains and stops`,
     `  gRPC    ${formatAddress(service.grpc)}`,
     `  HTTP    ${http}  (/healthz, /readyz, /metrics, POST /v1/data/weir/decision)`,
     `  data    ${config.data}`,
-    `  bundle  ${revision || "no revision"}, ${digest.slice(0, 12)}, from ${config.bundle}`,
+    `  bundle  ${formatBundle(service.bundle)}, from ${config.bundle}`,
     `  mode    ${config.mode}`,
     `  config  ${config.file ?? "defaults, flags and variables; no weir.yaml"}`,
   ].join("\n");

@@ -14,16 +14,18 @@ team := data.config.teams[attribution.team]
 
 # METADATA
 # title: Attribution missing
-# description: A field that this tenant must give in this environment is absent or empty.
+# description: A field that this tenant must give in this environment is empty.
 # custom:
 #   code: attribution.missing
 #   severity: error
 #   message: attribution field {field} is empty; {tenant} must give it in environment "{environment}"
-deny contains finding.of(rego.metadata.rule(), {"environment": environment, "field": field, "tenant": tenant}) if {
+deny contains finding.of(rego.metadata.rule(), {
+	"environment": attribution.environment,
+	"field": field,
+	"tenant": input.intent.tenant,
+}) if {
 	some field in mandatory
-	object.get(input, ["intent", "attribution", field], "") == ""
-	environment := object.get(input, ["intent", "attribution", "environment"], "")
-	tenant := object.get(input, ["intent", "tenant"], "")
+	attribution[field] == ""
 }
 
 # METADATA

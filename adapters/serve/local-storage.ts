@@ -1,0 +1,91 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { WeirError } from "../../engine/errors.ts";
+import type { BundleSource, Clock } from "../../engine/ports.ts";
+import { type LogLine, RECORD_VERSION } from "../../engine/record/record.ts";
+import type { Config } from "../config.ts";
+import { FolderBundles } from "../embedded/bundles.ts";
+import { SegmentLedger } from "../embedded/ledger.ts";
+import { lockFolder } from "../embedded/lock.ts";
+import { SegmentedLog } from "../embedded/log.ts";
+import { readLog } from "../embedded/segments.ts";
+import { recoverState } from "../memory/recover.ts";
+import { MemoryStateStore } from "../memory/state-store.ts";
+import type { Storage } from "./storage.ts";
+
+/** Where things are in a data folder. */
+export function dataLayout(data: string): { readonly log: string; readonly bundles: string } {
+  return { log: join(data, "log"), bundles: join(data, "bundles") };
+}
+
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Opens the data folder for this process alone: the log is repaired, the state rebuilt from it, and
+ * what a killed process still owed is appended. `onNote` is told what was not as a clean stop leaves it.
+ */
+export async function openLocalStorage(
+  config: Config,
+  clock: Clock,
+  onNote: (note: WeirError) => void,
+): Promise<Storage> {
+  mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  const lock = lockFolder(config.data);
+  try {
+    const layout = dataLayout(config.data);
+    const bundles = new FolderBundles(config.bundle, layout.bundles);
+    const log = new SegmentedLog({
+      folder: layout.log,
+      sync: config.logSync,
+      syncIntervalMs: config.logSyncIntervalMs,
+      segmentBytes: SEGMENT_BYTES,
+    });
+    if (log.repaired !== "") onNote(new WeirError("log.corrupt", `repaired: ${log.repaired}`));
+    const state = new MemoryStateStore();
+    await recover(state, { bundles, clock, log, folder: layout.log }, onNote);
+    return {
+      bundles,
+      state,
+      log,
+      ledger: new SegmentLedger(layout.log),
+      close: async () => {
+        await log.close();
+        lock.release();
+      },
+    };
+  } catch (thrown) {
+    lock.release();
+    throw thrown;
+  }
+}
+
+interface Recovered {
+  readonly bundles: BundleSource;
+  readonly clock: Clock;
+  readonly log: SegmentedLog;
+  readonly folder: string;
+}
+
+async function recover(
+  state: MemoryStateStore,
+  { bundles, clock, log, folder }: Recovered,
+  onNote: (note: WeirError) => void,
+): Promise<void> {
+  let decidedWith = "";
+  const lines = function* (): Generator<LogLine> {
+    for (const { line } of readLog(folder)) {
+      if (line.kind === "bundle") decidedWith = line.digest;
+      yield line;
+    }
+  };
+  const { owed, differences } = await recoverState(state, lines(), bundles);
+  for (const entry of owed) await log.append(entry);
+  if (differences.length > 0) {
+    const some = differences.slice(0, 3).join(", ");
+    const message = `${differences.length} entries do not follow from the log, among them ${some}; see weir ledger check`;
+    onNote(new WeirError("log.corrupt", message));
+  }
+  const { digest, revision } = bundles.current();
+  if (digest === decidedWith) return;
+  await log.append({ v: RECORD_VERSION, kind: "bundle", at_ms: clock.nowMs(), digest, revision });
+}

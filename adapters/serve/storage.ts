@@ -1,0 +1,11 @@
+import type { BundleSource, Ledger, RecordLog, StateStore } from "../../engine/ports.ts";
+
+/** State, log, ledger and bundles that belong together. */
+export interface Storage {
+  readonly state: StateStore;
+  readonly log: RecordLog;
+  readonly ledger: Ledger;
+  readonly bundles: BundleSource;
+  /** Flushes what is written and lets go of the data folder. */
+  close(): Promise<void>;
+}

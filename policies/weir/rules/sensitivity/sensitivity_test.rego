@@ -1,0 +1,147 @@
+package weir.rules.sensitivity_test
+
+import data.weir.rules.sensitivity
+import data.weir.testing
+
+test_quiet_deny if {
+	sensitivity.deny == set() with input as testing.call with data.config as testing.config
+}
+
+test_quiet_reroute if {
+	sensitivity.reroute == set() with input as testing.call with data.config as testing.config
+}
+
+test_undefined_input if {
+	sensitivity.reroute == set() with input as {} with data.config as testing.config
+}
+
+test_undefined_input_deny if {
+	sensitivity.deny == set() with input as {} with data.config as testing.config
+}
+
+test_unknown if {
+	expected := {
+		{
+			"code": "sensitivity.unknown",
+			"cure": "none",
+			"params": {"sensitivity": "secret"},
+			"rule": "Unknown sensitivity",
+			"severity": "error",
+		},
+		{
+			"code": "sensitivity.clearance",
+			"cure": "model",
+			"params": {
+				"clearance": "confidential",
+				"model": "acme:large",
+				"sensitivity": "secret",
+			},
+			"rule": "Sensitivity above clearance",
+			"severity": "critical",
+		},
+	}
+	sensitivity.deny == expected with input as testing.changed({"intent": {"data": {"sensitivity": "secret"}}}) with data.config as testing.config
+}
+
+test_clearance if {
+	expected := {{
+		"code": "sensitivity.clearance",
+		"cure": "model",
+		"params": {
+			"clearance": "confidential",
+			"model": "acme:large",
+			"sensitivity": "restricted",
+		},
+		"rule": "Sensitivity above clearance",
+		"severity": "critical",
+	}}
+	sensitivity.deny == expected with input as testing.changed({"intent": {"data": {"sensitivity": "restricted"}}}) with data.config as testing.config
+}
+
+test_unspecified_takes_default if {
+	expected := {{
+		"code": "sensitivity.clearance",
+		"cure": "model",
+		"params": {
+			"clearance": "confidential",
+			"model": "acme:large",
+			"sensitivity": "restricted",
+		},
+		"rule": "Sensitivity above clearance",
+		"severity": "critical",
+	}}
+	sensitivity.deny == expected with input as testing.changed({"intent": {"data": {"sensitivity": "unspecified"}}}) with data.config as testing.configured({"limits": {"default_sensitivity": "restricted"}})
+}
+
+test_unspecified_passes_by_default if {
+	sensitivity.deny == set() with input as testing.changed({"intent": {"data": {"sensitivity": "unspecified"}}}) with data.config as testing.config
+}
+
+test_residency if {
+	expected := {{
+		"code": "sensitivity.residency",
+		"cure": "model",
+		"params": {"model": "acme:large", "residency": "ap"},
+		"rule": "Region not allowed",
+		"severity": "critical",
+	}}
+	sensitivity.deny == expected with input as testing.changed({"intent": {"data": {"residency": "ap"}}}) with data.config as testing.config
+}
+
+test_residency_anywhere if {
+	sensitivity.deny == set() with input as testing.changed({"intent": {"data": {"residency": ""}}}) with data.config as testing.config
+}
+
+test_class if {
+	expected := {{
+		"code": "sensitivity.class",
+		"cure": "model",
+		"params": {"class": "phi", "model": "acme:large"},
+		"rule": "Data class excluded",
+		"severity": "critical",
+	}}
+	sensitivity.deny == expected with input as testing.changed({"intent": {"data": {"classes": ["pii", "phi"]}}}) with data.config as testing.config
+}
+
+test_alternative if {
+	expected := {{
+		"code": "sensitivity.alternative",
+		"cure": "none",
+		"params": {"model": "vault:large"},
+		"rule": "Cleared alternative",
+		"severity": "info",
+	}}
+	sensitivity.reroute == expected with input as testing.changed({"intent": {"data": {"sensitivity": "restricted"}}}) with data.config as testing.config
+}
+
+test_alternative_for_class if {
+	expected := {{
+		"code": "sensitivity.alternative",
+		"cure": "none",
+		"params": {"model": "vault:large"},
+		"rule": "Cleared alternative",
+		"severity": "info",
+	}}
+	sensitivity.reroute == expected with input as testing.changed({"intent": {"data": {"classes": ["phi"]}}}) with data.config as testing.config
+}
+
+test_no_alternative_in_region if {
+	sensitivity.reroute == set() with input as testing.changed({"intent": {"data": {"sensitivity": "restricted", "residency": "us"}}}) with data.config as testing.config
+}
+
+test_no_alternative_without_grant if {
+	sensitivity.reroute == set() with input as testing.changed({
+		"intent": {"attribution": {"team": "guests"}, "data": {"sensitivity": "restricted"}},
+	})
+		with data.config as testing.config
+}
+
+test_no_alternative_here if {
+	sensitivity.reroute == set() with input as testing.changed({
+		"intent": {
+			"attribution": {"environment": "dev"},
+			"data": {"sensitivity": "restricted"},
+		},
+	})
+		with data.config as testing.config
+}

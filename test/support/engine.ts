@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { FolderBundles } from "../../adapters/embedded/bundles.ts";
+import { SegmentLedger } from "../../adapters/embedded/ledger.ts";
+import { type LogSync, SegmentedLog } from "../../adapters/embedded/log.ts";
+import { readLog } from "../../adapters/embedded/segments.ts";
+import { recoverState, type Recovery } from "../../adapters/memory/recover.ts";
+import { MemoryStateStore } from "../../adapters/memory/state-store.ts";
+import { SteppedClock } from "../../adapters/system/clock.ts";
+import { SeededIds } from "../../adapters/system/ids.ts";
+import type { Mode } from "../../engine/decision/decision.ts";
+import type { RawIntent } from "../../engine/intent/intent.ts";
+import { createWeir } from "../../engine/pipeline.ts";
+import type { Bundle } from "../../engine/policy/bundle.ts";
+import type { BundleData } from "../../engine/policy/bundle-data.ts";
+import type { BundleSource, Ports } from "../../engine/ports.ts";
+import type { LogLine } from "../../engine/record/record.ts";
+import { planBudgets } from "../../engine/reservation/budgets.ts";
+import { planScopes } from "../../engine/velocity/scopes.ts";
+import type { Weir } from "../../engine/weir.ts";
+
+export const START_MS = Date.UTC(2026, 10, 25, 12, 0, 0);
+export const SHIPPED_BUNDLE = join(import.meta.dirname, "../../bundles/starter");
+
+export interface TestEngine {
+  readonly weir: Weir;
+  readonly ports: Ports;
+  readonly clock: SteppedClock;
+  readonly store: MemoryStateStore;
+  readonly folder: string;
+  readonly recovery: Recovery;
+  lines(): LogLine[];
+  /** Stops as a killed process would: nothing is flushed or drained. */
+  kill(): void;
+  /** Opens the same folder again, state rebuilt from the log. */
+  reopen(): Promise<TestEngine>;
+  close(): Promise<void>;
+}
+
+export interface TestEngineOptions {
+  readonly folder?: string;
+  readonly mode?: Mode;
+  readonly startMs?: number;
+  readonly sync?: LogSync;
+  /** Changes the shipped bundle's data; rules that read it see the shipped data. */
+  readonly data?: Partial<BundleData>;
+  readonly ports?: (ports: Ports) => Partial<Ports>;
+}
+
+/** A whole engine on a folder of its own: real bundle, real log, memory state, stepped clock. */
+export async function openTestEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "weir-test-"));
+  const clock = new SteppedClock(options.startMs ?? START_MS);
+  const shipped = new FolderBundles(SHIPPED_BUNDLE, join(folder, "bundles"));
+  const bundles = options.data === undefined ? shipped : withData(shipped, options.data);
+  const store = new MemoryStateStore();
+  const logFolder = join(folder, "log");
+  const log = new SegmentedLog({
+    folder: logFolder,
+    segmentBytes: 64 << 20,
+    sync: options.sync ?? "os",
+    syncIntervalMs: 100,
+  });
+  const recovery = await recoverState(store, linesOf(logFolder), bundles);
+  for (const entry of recovery.owed) await log.append(entry);
+  const whole: Ports = {
+    bundles,
+    clock,
+    ids: new SeededIds(String(Math.random())),
+    ledger: new SegmentLedger(logFolder),
+    log,
+    state: store,
+  };
+  const ports = { ...whole, ...options.ports?.(whole) };
+  const weir = createWeir(ports, { inFlightMax: 10_000, mode: options.mode ?? "enforce" });
+  const close = async () => {
+    await weir.idle();
+    await log.close();
+  };
+  return {
+    clock,
+    close: async () => {
+      await close();
+      rmSync(folder, { force: true, recursive: true });
+    },
+    folder,
+    kill: () => undefined,
+    lines: () => [...linesOf(logFolder)],
+    ports,
+    recovery,
+    reopen: async () => {
+      await close();
+      return openTestEngine({ ...options, folder, startMs: clock.nowMs() });
+    },
+    store,
+    weir,
+  };
+}
+
+export function* linesOf(logFolder: string): Generator<LogLine> {
+  for (const { line } of readLog(logFolder)) yield line;
+}
+
+function withData(source: BundleSource, change: Partial<BundleData>): BundleSource {
+  const shipped = source.current();
+  const data = { ...shipped.data, ...change };
+  const bundle: Bundle = {
+    ...shipped,
+    budgets: planBudgets(data.budgets),
+    data,
+    scopes: planScopes(data.velocity.scopes),
+  };
+  return { byDigest: (digest) => (digest === bundle.digest ? bundle : null), current: () => bundle };
+}
+
+/** A lawful intent of the example organisation; `change` replaces whole members. */
+export function intentOf(id: string, change: Partial<RawIntent> = {}): RawIntent {
+  return {
+    attribution: {
+      costCenter: "cc-100",
+      environment: "prod",
+      feature: "answers",
+      service: "search-api",
+      team: "search",
+      tenant: "acme",
+    },
+    data: { sensitivity: "internal" },
+    id,
+    model: "openai:gpt-5-mini",
+    operation: "chat",
+    task: "chat",
+    tokens: { input: 1_000, outputMax: 500 },
+    ...change,
+  };
+}
+
+export const LOCAL = { principal: "local" };
