@@ -101,6 +101,11 @@ class Random {
     return values[this.below(values.length)] as T;
   }
 
+  /** The usual value, but once in a while one of the others. */
+  mostly<T>(usual: T, ...others: readonly T[]): T {
+    return this.once(14) ? this.pick(others) : usual;
+  }
+
   /** True once in `times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
@@ -111,117 +116,121 @@ class Random {
   }
 }
 
-const MODELS = [
-  "openai:gpt-6.1-sol",
-  "openai:gpt-6-luna",
-  "anthropic:claude-haiku-5-5",
-  "mistral:mistral-large-4",
-];
-const TEAMS = ["search", "support", "marketing", "platform", "nobody", ""];
+/** Models of the configuration that the Rego tests share. */
+const MODELS = ["acme:large", "acme:small", "vault:large"] as const;
 
+/** An input of which most is in order; `full`: with something in every list, and a run. */
 function makeInput(random: Random, full = false): PolicyInput {
-  const lost = !full && random.once(12);
-  const count = (most: number): number => (full ? most : random.below(most + 1));
   return {
-    candidates: Array.from({ length: count(3) }, () => ({
-      clearance: random.pick(["public", "internal", "confidential", "restricted"]),
+    candidates: Array.from({ length: full ? 2 : random.below(4) }, () => ({
+      clearance: random.pick(["internal", "confidential", "restricted"]),
       cost_micro_usd: random.below(40_000),
       model: random.pick(MODELS),
-      regions: random.some(["eu", "us", "ap"], 3),
+      regions: ["eu", ...random.some(["us", "ap"], 2)],
       tier: 1 + random.below(4),
     })),
-    context: {
-      budgets: Array.from({ length: count(3) }, (_, i) => ({
-        cost: random.below(40_000),
-        fits: lost ? null : !random.once(5),
-        id: `budget-${i}`,
-        mode: random.pick(["hard", "soft"] as const),
-        on_state_loss: random.pick(["closed", "open"] as const),
-        remaining: lost ? null : random.below(100_000) - 10_000,
-        resets_in_ms: random.below(86_400_000),
-        unit: random.pick(["usd", "usd", "tokens", "calls"] as const),
-        used_percent: lost ? null : random.below(110),
-      })),
-      freezes: full || random.once(20) ? [{ reason: "incident", scope: "team:search" }] : [],
-      run:
-        full || random.once(2)
-          ? {
-              repeats: random.below(5),
-              spent_micro_usd: random.below(21_000_000),
-              steps: random.below(55),
-            }
-          : null,
-      state: lost ? "unavailable" : random.pick(["fresh", "stale"] as const),
-      velocity: Array.from({ length: count(3) }, (_, i) => ({
-        hot: random.once(10),
-        in_flight: random.below(9),
-        kind: random.pick(["tenant", "team", "feature", "model"]),
-        retry_after_ms: random.below(9_000),
-        scope: `scope-${i}`,
-        windows: Array.from({ length: count(2) }, () => ({
-          armed: random.once(2),
-          attempts: random.below(60),
-          baseline_ready: random.once(2),
-          calls: random.below(60),
-          hot: random.once(4),
-          limit_micro_usd: random.below(5_000_000),
-          percent: random.below(900),
-          rate_micro_usd: random.below(9_000_000),
-          retry_percent: random.below(100),
-          window: random.pick(["1s", "1m", "1h"] as const),
-        })),
-      })),
-    },
+    context: makeContext(random, full),
     facts: {
-      cost_micro_usd: random.once(20) ? 6_000_000 : random.below(40_000),
-      fits_context: !random.once(15),
-      known: !random.once(20),
+      cost_micro_usd: random.mostly(random.below(40_000), 6_000_000),
+      fits_context: random.mostly<boolean>(true, false),
+      known: random.mostly<boolean>(true, false),
       output_tokens: random.below(9_000),
-      priced: !random.once(20),
+      priced: random.mostly<boolean>(true, false),
       tokens: random.below(200_000),
       unreported_calls: random.below(60),
-      unreported_percent: random.below(40),
+      unreported_percent: random.mostly(5, 40),
     },
-    intent: {
-      attempt: {
-        number: 1 + random.below(random.pick([1, 2, 7])),
-        reason: random.pick(["", "timeout", "content_filter"]),
-      },
-      attribution: {
-        cost_center: random.pick(["cc-100", "cc-200", "cc-500", ""]),
-        customer: "",
-        environment: random.pick(["prod", "staging", "dev", "qa", ""]),
-        feature: random.pick(["answers", ""]),
-        service: random.pick(["api", "api", ""]),
-        team: random.pick(TEAMS),
-        user: "u-1",
-      },
-      data: {
-        classes: random.some(["pii", "phi", "pci"], 2),
-        residency: random.pick(["", "", "eu", "us", "moon"]),
-        sensitivity: random.pick([
-          "unspecified",
-          "public",
-          "internal",
-          "confidential",
-          "restricted",
-          "odd",
-        ]),
-      },
-      deadline_ms: 60_000,
-      labels: {},
-      model: random.once(20) ? "openai:none" : random.pick(MODELS),
-      operation: random.once(15) ? "image" : "chat",
-      principal: "p-1",
-      prompt: { id: "", version: "" },
-      release: "",
-      run: { depth: random.below(11), fingerprint: random.pick(["", "f-1"]), id: "run-1", step: 1 },
-      service_tier: "standard",
-      task: random.pick(["classify", "summarize", "code", "plan", "other", ""]),
-      tenant: random.pick(["acme", "acme", "acme", "globex"]),
-      tokens: { input: 1_000, n: 1, output_max: random.below(10_000) },
-    },
-    mode: random.pick(["enforce", "shadow"] as const),
+    intent: makeIntent(random),
+    mode: random.pick(["enforce", "shadow"]),
     now_ms: 1_795_000_000_000,
+  };
+}
+
+function makeContext(random: Random, full: boolean): PolicyInput["context"] {
+  const lost = !full && random.once(14);
+  const length = (): number => (full ? 2 : random.below(4));
+  return {
+    budgets: Array.from({ length: length() }, (_, i) => ({
+      cost: random.below(40_000),
+      fits: lost ? null : random.mostly<boolean>(true, false),
+      id: `budget-${i}`,
+      mode: random.mostly<"hard" | "soft">("hard", "soft"),
+      on_state_loss: random.pick(["closed", "open"]),
+      remaining: lost ? null : random.below(100_000) - 10_000,
+      resets_in_ms: random.below(86_400_000),
+      unit: random.mostly<"usd" | "tokens" | "calls">("usd", "tokens", "calls"),
+      used_percent: lost ? null : random.below(90),
+    })),
+    freezes: full
+      ? [{ reason: "incident", scope: "team:search" }]
+      : random.mostly([], [{ reason: "", scope: "" }]),
+    run:
+      full || random.once(2)
+        ? {
+            repeats: random.mostly(0, 9),
+            spent_micro_usd: random.mostly(40_000, 30_000_000),
+            steps: random.mostly(3, 99),
+          }
+        : null,
+    state: lost ? "unavailable" : random.pick(["fresh", "stale"]),
+    velocity: Array.from({ length: length() }, (_, i) => ({
+      hot: random.mostly<boolean>(false, true),
+      in_flight: random.below(9),
+      kind: random.pick(["tenant", "team", "feature", "model"]),
+      retry_after_ms: random.below(9_000),
+      scope: `scope-${i}`,
+      windows: Array.from({ length: length() }, () => ({
+        armed: random.once(2),
+        attempts: random.below(90),
+        baseline_ready: random.once(2),
+        calls: random.below(60),
+        hot: random.once(3),
+        limit_micro_usd: random.below(5_000_000),
+        percent: random.below(900),
+        rate_micro_usd: random.below(9_000_000),
+        retry_percent: random.below(100),
+        window: random.pick(["1s", "1m", "1h"]),
+      })),
+    })),
+  };
+}
+
+function makeIntent(random: Random): PolicyInput["intent"] {
+  return {
+    attempt: {
+      number: random.pick([1, 1, 2, 4, random.below(9)]),
+      reason: random.mostly("timeout", "content_filter"),
+    },
+    attribution: {
+      cost_center: random.mostly("cc-1", "cc-2", ""),
+      customer: "",
+      environment: random.mostly("prod", "staging", "dev", "qa", ""),
+      feature: random.mostly("answers", ""),
+      service: random.mostly("api", ""),
+      team: random.mostly("search", "guests", "others", "nobody", ""),
+      user: "u-1",
+    },
+    data: {
+      classes: random.mostly<string[]>([], ["pii"], ["phi", "pci"]),
+      residency: random.mostly("", "eu", "us", "moon"),
+      sensitivity: random.mostly("unspecified", "public", "confidential", "restricted", "odd"),
+    },
+    deadline_ms: 60_000,
+    labels: {},
+    model: random.mostly<string>(random.pick(MODELS), "acme:none"),
+    operation: random.mostly("chat", "image"),
+    principal: "p-1",
+    prompt: { id: "", version: "" },
+    release: "",
+    run: {
+      depth: random.mostly(1, 11),
+      fingerprint: random.mostly("f-1", ""),
+      id: "run-1",
+      step: 1,
+    },
+    service_tier: "standard",
+    task: random.pick(["classify", "plan", "other"]),
+    tenant: random.mostly("acme", "globex"),
+    tokens: { input: 1_000, n: 1, output_max: random.below(10_000) },
   };
 }

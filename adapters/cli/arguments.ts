@@ -10,7 +10,11 @@ export const COMMON_FLAGS: readonly Flag[] = [
 
 /** Flags of every command that reads the configuration. */
 export const SETTING_FLAGS: readonly Flag[] = [
-  { name: "config", placeholder: "PATH", doc: "configuration file; default ./weir.yaml if it exists" },
+  {
+    name: "config",
+    placeholder: "PATH",
+    doc: "configuration file; default ./weir.yaml if it exists",
+  },
   ...Object.values(SETTINGS).map(({ name, type, doc }) => ({
     name: flagOf(name),
     placeholder: type.placeholder,
@@ -36,7 +40,8 @@ export function unknownCommand(argv: readonly string[], commands: readonly Comma
   const [first = ""] = argv;
   const names = commands.map(({ name }) => name);
   const group = names.filter((name) => name.startsWith(`${first} `));
-  if (group.length > 0) return new UsageError(`${first} is not complete; accepted are ${group.join(", ")}`);
+  if (group.length > 0)
+    return new UsageError(`${first} is not complete; accepted are ${group.join(", ")}`);
   const near = nearest(first, [...names, "help"]);
   return new UsageError(`unknown command ${first}; the nearest valid one is ${near}`);
 }
@@ -107,7 +112,8 @@ function readFlag(
     return [name, ""];
   }
   const value = attached ?? (queue[0]?.startsWith("--") === true ? undefined : queue.shift());
-  if (value === undefined) throw new UsageError(`--${name} needs a value: --${name} ${flag.placeholder}`);
+  if (value === undefined)
+    throw new UsageError(`--${name} needs a value: --${name} ${flag.placeholder}`);
   return [name, value];
 }
 
@@ -116,7 +122,8 @@ function bindPositionals(command: Command, plain: readonly string[]): Record<str
   if (plain.length !== expected.length) {
     const usage = ["weir", command.name, ...expected].join(" ");
     const extra = plain[expected.length];
-    const why = extra === undefined ? `${expected[plain.length]} is missing` : `${extra} is too much`;
+    const why =
+      extra === undefined ? `${expected[plain.length]} is missing` : `${extra} is too much`;
     throw new UsageError(`${why}; usage: ${usage}`);
   }
   return Object.fromEntries(expected.map((name, index) => [name, plain[index] ?? ""]));

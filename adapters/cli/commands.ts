@@ -3,7 +3,11 @@ import type { Command, CommandModule, Flag } from "./command.ts";
 
 const SERVER_FLAGS: readonly Flag[] = [
   { name: "server", placeholder: "HOST:PORT", doc: "the service to ask; default: grpc_listen" },
-  { name: "key", placeholder: "KEY", doc: "API key; better given as WEIR_KEY, which ps does not show" },
+  {
+    name: "key",
+    placeholder: "KEY",
+    doc: "API key; better given as WEIR_KEY, which ps does not show",
+  },
 ];
 
 /** Every command, in the order of help. */
@@ -94,7 +98,9 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 /** A command whose module some distributions leave out. */
-function whereShipped(command: Omit<Command, "load"> & { readonly file: string }): readonly Command[] {
+function whereShipped(
+  command: Omit<Command, "load"> & { readonly file: string },
+): readonly Command[] {
   const { file, ...declared } = command;
   const url = new URL(`./commands/${file}.ts`, import.meta.url);
   if (!existsSync(url)) return [];

@@ -10,7 +10,10 @@ export function renderHelp(commands: readonly Command[]): string {
     "weir: decides, prices and reserves every model call before it runs",
     "",
     "usage: weir COMMAND [FLAGS]",
-    ...section("commands", commands.map(({ name, summary, ...rest }) => [usageOf({ name, ...rest }), summary])),
+    ...section(
+      "commands",
+      commands.map(({ name, summary, ...rest }) => [usageOf({ name, ...rest }), summary]),
+    ),
     "",
     "weir help COMMAND explains one.",
     ...section("flags of every command", COMMON_FLAGS.map(rowOf)),
@@ -27,7 +30,10 @@ export function renderCommandHelp(command: Command): string {
     `weir ${name}: ${summary}`,
     "",
     `usage: weir ${usageOf(command)} [FLAGS]`,
-    ...section("arguments", positionals.map((one): Row => [one.name, one.doc])),
+    ...section(
+      "arguments",
+      positionals.map((one): Row => [one.name, one.doc]),
+    ),
     ...section("flags", [...flags, ...COMMON_FLAGS].map(rowOf)),
     ...(settings ? settingsSection() : []),
   ].join("\n");
@@ -37,7 +43,11 @@ function ownFlagRows({ name, flags }: Command): readonly Row[] {
   return flags.map((flag) => [`${name} ${rowOf(flag)[0]}`, flag.doc]);
 }
 
-function usageOf({ name, positionals, flags }: Pick<Command, "name" | "positionals" | "flags">): string {
+function usageOf({
+  name,
+  positionals,
+  flags,
+}: Pick<Command, "name" | "positionals" | "flags">): string {
   const mandatory = flags.filter((flag) => flag.mandatory === true).map((flag) => rowOf(flag)[0]);
   return [name, ...positionals.map((one) => one.name), ...mandatory].join(" ");
 }
@@ -57,7 +67,10 @@ function settingsSection(): readonly string[] {
   });
   return [
     ...section("settings (a flag overrides the variable, the variable overrides the file)", [
-      ["--config PATH", "configuration file; default ./weir.yaml if it exists; variable WEIR_CONFIG"],
+      [
+        "--config PATH",
+        "configuration file; default ./weir.yaml if it exists; variable WEIR_CONFIG",
+      ],
       ...rows,
     ]),
   ];

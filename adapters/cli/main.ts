@@ -31,7 +31,11 @@ async function dispatch(
   }
   if (first === "--version") return dispatch(["version", ...others], terminal, commands);
   if (first === "help" || first === "--help" || first === "-h") {
-    return explain(others.filter((word) => !word.startsWith("-")), terminal, commands);
+    return explain(
+      others.filter((word) => !word.startsWith("-")),
+      terminal,
+      commands,
+    );
   }
   const found = findCommand(argv, commands);
   if (found === null) {
@@ -55,7 +59,9 @@ function explain(
   commands: readonly Command[],
 ): number {
   const name = words.join(" ");
-  const meant = commands.filter((command) => command.name === name || command.name.startsWith(`${name} `));
+  const meant = commands.filter(
+    (command) => command.name === name || command.name.startsWith(`${name} `),
+  );
   if (name !== "" && meant.length === 0) throw unknownCommand(words, commands);
   terminal.print(name === "" ? renderHelp(commands) : meant.map(renderCommandHelp).join("\n\n"));
   return EXIT.ok;

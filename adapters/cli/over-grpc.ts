@@ -1,6 +1,7 @@
 import type { Decision, Effect, Reason } from "../../engine/decision/decision.ts";
 import { WeirError } from "../../engine/errors.ts";
 import {
+  type Intent,
   OPERATIONS,
   type RawIntent,
   SENSITIVITIES,
@@ -10,16 +11,19 @@ import { parseIntent } from "../../engine/intent/parse.ts";
 import type { Encodable, weir } from "../../proto/gen/weir.js";
 import { connect } from "../grpc/client.ts";
 
-/** Asks a running service for a decision over gRPC. */
+/**
+ * Asks a running service for a decision over gRPC. What the engine would refuse for its form is
+ * refused here already.
+ */
 export async function decideOverGrpc(
   raw: RawIntent,
   server: { readonly address: string; readonly key: string | undefined },
 ): Promise<Decision> {
   const { address, key } = server;
-  const message = toMessage(raw);
+  const intent = parseIntent(raw, "");
   const client = connect(key === undefined ? { address } : { address, key });
   try {
-    return fromMessage(await client.decide(message), raw);
+    return fromMessage(await client.decide(toMessage(intent)), intent);
   } catch (thrown) {
     throw unreachable(thrown, address);
   } finally {
@@ -27,50 +31,40 @@ export async function decideOverGrpc(
   }
 }
 
-/** The intent as it goes over the wire; what the engine would refuse is refused here already. */
-function toMessage(raw: RawIntent): Encodable<weir.v1.Intent> {
-  const { operation, serviceTier, tenant, attribution, data, ...intent } = parseIntent(raw, "");
+function toMessage(intent: Intent): Encodable<weir.v1.Intent> {
+  const { operation, serviceTier, tenant, attribution, data, run, ...others } = intent;
   const { cost_center: costCenter, ...fields } = attribution;
   return {
-    ...intent,
+    ...others,
     attribution: { ...fields, costCenter, tenant },
     operation: OPERATIONS.indexOf(operation) + 1,
     serviceTier: SERVICE_TIERS.indexOf(serviceTier) + 1,
     data: { ...data, sensitivity: SENSITIVITIES.indexOf(data.sensitivity) },
-    run: intent.run.id === "" ? undefined : intent.run,
+    run: run.id === "" ? undefined : run,
   };
 }
 
 const EFFECTS: readonly (Effect | null)[] = [null, "allow", "reroute", "throttle", "block"];
 
-function fromMessage(message: weir.v1.Decision, raw: RawIntent): Decision {
-  const { estimate, obligations } = message;
+function fromMessage(message: weir.v1.Decision, intent: Intent): Decision {
   return {
     id: message.id,
-    tenant: String(raw.attribution?.["tenant"] ?? ""),
+    tenant: intent.tenant,
     effect: EFFECTS[message.effect] ?? "block",
     model: message.model,
-    askedModel: String(raw.model),
-    serviceTier: parseIntent(raw, "").serviceTier,
-    reasons: message.reasons.map((reason) => ({
-      ...reason,
-      severity: reason.severity as Reason["severity"],
+    askedModel: intent.model,
+    serviceTier: intent.serviceTier,
+    reasons: message.reasons.map(({ code, rule, severity, message: text, params, shadow }) => ({
+      code,
+      rule,
+      severity: severity as Reason["severity"],
+      message: text,
+      params,
+      shadow,
     })),
-    obligations: {
-      ...(Number(obligations?.maxOutputTokens ?? 0) > 0 && {
-        max_output_tokens: Number(obligations?.maxOutputTokens),
-      }),
-      ...(obligations !== null && obligations.strip.length > 0 && { strip: obligations.strip }),
-      ...(Object.keys(obligations?.headers ?? {}).length > 0 && { headers: obligations?.headers ?? {} }),
-    },
+    obligations: obligationsOf(message),
     retryAfterMs: Number(message.retryAfterMs),
-    estimate: {
-      priced: estimate?.priced ?? false,
-      expectedMicroUsd: Number(estimate?.expectedMicroUsd ?? 0),
-      p95MicroUsd: Number(estimate?.p95MicroUsd ?? 0),
-      ceilingMicroUsd: Number(estimate?.ceilingMicroUsd ?? 0),
-      outputTokensMax: Number(estimate?.outputTokensMax ?? 0),
-    },
+    estimate: estimateOf(message),
     expiresAtMs: Number(message.expiresAtMs),
     replayed: message.replayed,
     mode: message.mode === 2 ? "shadow" : "enforce",
@@ -80,6 +74,26 @@ function fromMessage(message: weir.v1.Decision, raw: RawIntent): Decision {
     bundleRevision: message.bundleRevision,
     bundleDigest: message.bundleDigest,
     decidedAtMs: Number(message.decidedAtMs),
+  };
+}
+
+function obligationsOf({ obligations }: weir.v1.Decision): Decision["obligations"] {
+  if (obligations === null) return {};
+  const { maxOutputTokens, strip, headers } = obligations;
+  return {
+    ...(Number(maxOutputTokens) > 0 && { max_output_tokens: Number(maxOutputTokens) }),
+    ...(strip.length > 0 && { strip }),
+    ...(Object.keys(headers).length > 0 && { headers }),
+  };
+}
+
+function estimateOf({ estimate }: weir.v1.Decision): Decision["estimate"] {
+  return {
+    priced: estimate?.priced ?? false,
+    expectedMicroUsd: Number(estimate?.expectedMicroUsd ?? 0),
+    p95MicroUsd: Number(estimate?.p95MicroUsd ?? 0),
+    ceilingMicroUsd: Number(estimate?.ceilingMicroUsd ?? 0),
+    outputTokensMax: Number(estimate?.outputTokensMax ?? 0),
   };
 }
 

@@ -27,14 +27,20 @@ const LABEL_WIDTH = 13;
 
 function headline(decision: Decision, style: Style): string {
   const { effect, model, askedModel, mode, wouldBe } = decision;
-  const paint = { allow: style.green, reroute: style.cyan, throttle: style.yellow, block: style.red };
+  const paint = {
+    allow: style.green,
+    reroute: style.cyan,
+    throttle: style.yellow,
+    block: style.red,
+  };
   const models = effect === "reroute" ? `${askedModel} → ${model}` : model || askedModel;
   const shadow = mode === "shadow" ? `  (shadow: would be ${wouldBe ?? effect})` : "";
   return `${style.bold(paint[effect](effect.toUpperCase()))}  ${harmless(models)}${shadow}`;
 }
 
 function reasonLine(reason: Reason, style: Style): string {
-  const paint = reason.severity === "error" || reason.severity === "critical" ? style.red : style.yellow;
+  const paint =
+    reason.severity === "error" || reason.severity === "critical" ? style.red : style.yellow;
   const shadow = reason.shadow === true ? " (in shadow: did not count)" : "";
   const code = reason.severity === "info" ? reason.code : paint(harmless(reason.code));
   return `${code}  ${harmless(reason.message)}${shadow}`;
@@ -65,7 +71,10 @@ function stateRows(decision: Decision): readonly (readonly [string, string])[] {
   if (retryAfterMs > 0) rows.push(["retry", `in ${formatWait(retryAfterMs)}`]);
   if (expiresAtMs > 0) {
     const at = new Date(expiresAtMs).toISOString();
-    rows.push(["held until", `${at} (${formatWait(Math.max(0, expiresAtMs - decidedAtMs))}), unless reported before`]);
+    rows.push([
+      "held until",
+      `${at} (${formatWait(Math.max(0, expiresAtMs - decidedAtMs))}), unless reported before`,
+    ]);
   }
   return rows;
 }

@@ -1,11 +1,11 @@
 /** Wraps text in the colours of a terminal, or leaves it alone. */
 export interface Style {
-  bold(text: string): string;
-  faint(text: string): string;
-  red(text: string): string;
-  green(text: string): string;
-  yellow(text: string): string;
-  cyan(text: string): string;
+  readonly bold: (text: string) => string;
+  readonly faint: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly green: (text: string) => string;
+  readonly yellow: (text: string) => string;
+  readonly cyan: (text: string) => string;
 }
 
 /** Colours where `color` is true, plain text otherwise. */
@@ -36,7 +36,12 @@ export function formatWait(ms: number): string {
 }
 
 /** A bundle for people: its revision and as much of its digest as tells it apart. */
-export function formatBundle(bundle: { readonly revision: string; readonly digest: string }): string {
+export function formatBundle(bundle: {
+  readonly revision: string;
+  readonly digest: string;
+}): string {
   const short = bundle.digest.slice(0, 12);
-  return bundle.revision === "" || bundle.revision === short ? short : `${bundle.revision}, ${short}`;
+  return bundle.revision === "" || bundle.revision === short
+    ? short
+    : `${bundle.revision}, ${short}`;
 }

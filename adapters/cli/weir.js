@@ -11,7 +11,9 @@ else startBundledNode();
 function startBundledNode() {
   const node = findBundledNode();
   if (node === null) {
-    process.stderr.write(`weir: Node ${process.versions.node} is too old; 22.18 or newer is needed\n`);
+    process.stderr.write(
+      `weir: Node ${process.versions.node} is too old; 22.18 or newer is needed\n`,
+    );
     process.exitCode = 1;
     return;
   }

@@ -1,5 +1,13 @@
 import { fileURLToPath } from "node:url";
-import { type Address, address, choice, duration, integer, path, type ValueType } from "./values.ts";
+import {
+  type Address,
+  address,
+  choice,
+  duration,
+  integer,
+  path,
+  type ValueType,
+} from "./values.ts";
 
 /** Every setting of the service, checked. Paths are absolute, times are milliseconds. */
 export interface Settings {

@@ -27,7 +27,8 @@ export function readEntries(text: string, file: string): readonly FileEntry[] {
     if (!isScalar(value) || value.value === null) {
       throw wrong(file, line, `${name} has no plain value`);
     }
-    const typed = typeof value.value === "string" ? value.value : (value.source ?? String(value.value));
+    // Numbers and booleans are read from the text as typed, so that 007 or 1e3 stay what they are.
+    const typed = typeof value.value === "string" ? value.value : (value.source ?? "");
     return { key: name, value: typed, line };
   });
 }

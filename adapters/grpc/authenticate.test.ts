@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { WeirError } from "../../engine/errors.ts";
 import { keyOf, type Authenticator } from "./authenticate.ts";
 import { connect } from "./client.ts";
-import { fakeWeir } from "./fake-weir.ts";
-import { started } from "./loopback.ts";
+import { fakeWeir } from "./testing/fake-weir.ts";
+import { started } from "./testing/loopback.ts";
 
 function metadata(entries: readonly (readonly [string, string])[]): Metadata {
   const built = new Metadata();

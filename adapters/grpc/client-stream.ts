@@ -6,10 +6,10 @@ import { fromStatus, fromStreamError } from "./status.ts";
 /** The client's end of a stream whose answers carry the tags of their questions. */
 export interface ClientStream<Request, Response> {
   /** Sends one message made for a fresh tag; settles with the answer of that tag. */
-  send(message: (tag: number) => Encodable<Request>): Promise<Response>;
+  readonly send: (message: (tag: number) => Encodable<Request>) => Promise<Response>;
   /** Half-closes; resolves when every answer has come, rejects if the stream failed. */
-  end(): Promise<void>;
-  cancel(): void;
+  readonly end: () => Promise<void>;
+  readonly cancel: () => void;
 }
 
 /** What every answer on a stream carries. */

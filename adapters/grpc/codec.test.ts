@@ -41,7 +41,8 @@ test("64-bit integers cross exactly: numbers where exact, bigints beyond", () =>
     const encoded = encodeTokens({ input: value });
     if (value !== 0n) expect(encoded).toEqual(bytes);
     expect(decodeTokens(encoded)).toMatchObject({ input: wanted });
-    if (typeof wanted === "number") expect(encodeTokens({ input: wanted })).toEqual(encodeOf(value));
+    if (typeof wanted === "number")
+      expect(encodeTokens({ input: wanted })).toEqual(encodeOf(value));
   }
 });
 

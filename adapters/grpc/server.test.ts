@@ -8,8 +8,8 @@ import descriptor from "protobufjs/ext/descriptor.js";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "./client.ts";
 import { SERVICE } from "./definition.ts";
-import { decision, fakeWeir } from "./fake-weir.ts";
-import { ANYONE, latch, started, until } from "./loopback.ts";
+import { decision, fakeWeir } from "./testing/fake-weir.ts";
+import { ANYONE, latch, started, until } from "./testing/loopback.ts";
 import { startGrpcServer } from "./server.ts";
 
 interface HealthClient extends Client {
@@ -17,7 +17,9 @@ interface HealthClient extends Client {
     request: { service: string },
     callback: (error: { code: status } | null, answer?: { status: string }) => void,
   ): void;
-  watch(request: { service: string }): { on(event: string, listener: (value: never) => void): void };
+  watch(request: { service: string }): {
+    on(event: string, listener: (value: never) => void): void;
+  };
 }
 
 function healthClient(address: string): HealthClient {

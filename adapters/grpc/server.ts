@@ -1,4 +1,10 @@
-import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  setLogVerbosity,
+  type ServiceDefinition,
+} from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { WeirError } from "../../engine/errors.ts";
 import { LIMITS } from "../../engine/limits.ts";
@@ -45,6 +51,8 @@ const FLUSH_MS = 250;
 
 /** Starts the gRPC server; a failure to listen is `config.invalid` and names the address. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  // What grpc-js would print, say that an address is taken, is in the errors raised here.
+  if (process.env["GRPC_VERBOSITY"] === undefined) setLogVerbosity(logVerbosity.NONE);
   const inFlightMax = options.inFlightMax ?? 8_192;
   const gate = new Gate(inFlightMax);
   const health = new HealthImplementation({ "": SERVING, [SERVICE]: SERVING });

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { ERROR_CODES, WeirError, type ErrorCode } from "../../engine/errors.ts";
 import { weir as proto } from "../../proto/gen/weir.js";
 import { connect } from "./client.ts";
-import { decision, fakeWeir, reportResult } from "./fake-weir.ts";
-import { latch, sendRaw, started, until } from "./loopback.ts";
+import { decision, fakeWeir, reportResult } from "./testing/fake-weir.ts";
+import { latch, sendRaw, started, until } from "./testing/loopback.ts";
 import { GRPC_CODES } from "./status.ts";
 
 test("decide, report and cancel carry every field there and back", async () => {
@@ -32,7 +32,9 @@ test("decide, report and cancel carry every field there and back", async () => {
     id: answer.id,
     effect: proto.v1.Effect.EFFECT_REROUTE,
     model: answer.model,
-    reasons: [{ code: "budget.near", params: { left: "5", open: "true", name: "x" }, shadow: true }],
+    reasons: [
+      { code: "budget.near", params: { left: "5", open: "true", name: "x" }, shadow: true },
+    ],
     obligations: { maxOutputTokens: 512, strip: ["tools"], headers: { "x-a": "b" } },
     retryAfterMs: 1_500,
     estimate: { priced: true, ceilingMicroUsd: 9_000, outputTokensMax: 4_096 },

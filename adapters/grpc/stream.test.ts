@@ -4,8 +4,8 @@ import { WeirError } from "../../engine/errors.ts";
 import { weir as proto } from "../../proto/gen/weir.js";
 import { decoder, encoder } from "./codec.ts";
 import { SERVICE } from "./definition.ts";
-import { decision, fakeWeir } from "./fake-weir.ts";
-import { latch, started, until } from "./loopback.ts";
+import { decision, fakeWeir } from "./testing/fake-weir.ts";
+import { latch, started, until } from "./testing/loopback.ts";
 
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 100));
 

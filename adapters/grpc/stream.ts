@@ -124,7 +124,13 @@ export class BoundedStream<
       this.work.lost(result);
       return;
     }
-    const outgoing: Outgoing<Response> = { message: this.work.answer(tag, result), sent: false };
+    let outgoing: Outgoing<Response>;
+    try {
+      outgoing = { message: this.work.answer(tag, result), sent: false };
+    } catch (thrown) {
+      this.work.lost(result);
+      throw thrown;
+    }
     const answer = { result, outgoing };
     this.unsent.add(answer);
     this.write(outgoing, answer);

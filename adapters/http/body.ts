@@ -3,14 +3,18 @@ import { LIMITS } from "../../engine/limits.ts";
 import { HttpProblem } from "./status.ts";
 
 /** Reads a JSON body within the limit; null if the client left before it was complete. */
-export async function readJson(request: IncomingMessage): Promise<{ readonly json: unknown } | null> {
+export async function readJson(
+  request: IncomingMessage,
+): Promise<{ readonly json: unknown } | null> {
   checkHeaders(request);
   const bytes = await readBytes(request);
   return bytes === null ? null : { json: parse(bytes) };
 }
 
 function checkHeaders(request: IncomingMessage): void {
-  const [type = "", ...parameters] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
+  const [type = "", ...parameters] = (request.headers["content-type"] ?? "")
+    .toLowerCase()
+    .split(";");
   const charset = parameters.map((part) => part.trim()).find((part) => part.startsWith("charset="));
   const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset);
   if (type.trim() !== "application/json" || !isUtf8) {
@@ -55,7 +59,8 @@ function parse(bytes: Buffer): unknown {
   } catch {
     throw new HttpProblem("http.malformed", "the body is not valid UTF-8");
   }
-  if (text.trim() === "") throw new HttpProblem("http.malformed", "the body is empty; JSON is accepted");
+  if (text.trim() === "")
+    throw new HttpProblem("http.malformed", "the body is empty; JSON is accepted");
   try {
     return JSON.parse(text);
   } catch (cause) {

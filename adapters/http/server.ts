@@ -42,7 +42,11 @@ interface Context extends HttpOptions {
   draining: boolean;
 }
 
-type Handler = (context: Context, request: IncomingMessage, response: ServerResponse) => Promise<void>;
+type Handler = (
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+) => Promise<void>;
 
 const ROUTES = new Map<string, { readonly methods: readonly string[]; readonly handle: Handler }>([
   ["/healthz", { methods: ["GET", "HEAD"], handle: health }],
@@ -136,12 +140,20 @@ async function health(_: Context, __: IncomingMessage, response: ServerResponse)
   send(response, 200, { status: "ok" });
 }
 
-async function ready(context: Context, _: IncomingMessage, response: ServerResponse): Promise<void> {
+async function ready(
+  context: Context,
+  _: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const status = context.draining ? "draining" : context.readiness();
   send(response, status === "ready" ? 200 : 503, { status });
 }
 
-async function metrics(context: Context, _: IncomingMessage, response: ServerResponse): Promise<void> {
+async function metrics(
+  context: Context,
+  _: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { contentType, text } = await context.metrics();
   response.writeHead(200, { "content-type": contentType, "cache-control": "no-store" });
   response.end(text);

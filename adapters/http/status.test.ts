@@ -8,8 +8,12 @@ it("maps every code, and to an error", () => {
 });
 
 it("tells what to do next in headers", () => {
-  expect(refusalOf(new WeirError("auth.unauthenticated", "no")).headers).toHaveProperty("www-authenticate");
-  expect(refusalOf(new WeirError("server.overloaded", "busy")).headers).toEqual({ "retry-after": "1" });
+  expect(refusalOf(new WeirError("auth.unauthenticated", "no")).headers).toHaveProperty(
+    "www-authenticate",
+  );
+  expect(refusalOf(new WeirError("server.overloaded", "busy")).headers).toEqual({
+    "retry-after": "1",
+  });
 });
 
 it("keeps the cause of an internal error inside", () => {

@@ -56,7 +56,12 @@ describe("spellings", () => {
   });
 
   it("takes null and UNSPECIFIED as absent", () => {
-    const intent = parse({ ...SNAKE, run: null, task: null, service_tier: "SERVICE_TIER_UNSPECIFIED" });
+    const intent = parse({
+      ...SNAKE,
+      run: null,
+      task: null,
+      service_tier: "SERVICE_TIER_UNSPECIFIED",
+    });
     expect(intent).toMatchObject({ run: { id: "" }, serviceTier: "standard", task: "" });
   });
 
@@ -68,16 +73,22 @@ describe("spellings", () => {
 
 describe("refusals", () => {
   it.each([
-    [{ tokens: { inptu: 1 } }, "intent.tokens.inptu: unknown field; the nearest valid one is input"],
+    [
+      { tokens: { inptu: 1 } },
+      "intent.tokens.inptu: unknown field; the nearest valid one is input",
+    ],
     [{ Id: "x" }, "intent.Id: unknown field; the nearest valid one is id"],
     [{ tokens: 5 }, "intent.tokens: not an object"],
     [{ tokens: [] }, "intent.tokens: not an object"],
     [JSON.parse('{"__proto__": {"id": "x"}}'), "intent.__proto__: unknown field"],
-    [JSON.parse('{"tokens": {"__proto__": {"input": 1}}}'), "intent.tokens.__proto__: unknown field"],
+    [
+      JSON.parse('{"tokens": {"__proto__": {"input": 1}}}'),
+      "intent.tokens.__proto__: unknown field",
+    ],
     [{ constructor: 1 }, "intent.constructor: unknown field"],
     [{ 'a"\n': 1 }, 'intent."a\\"\\n": unknown field'],
   ])("names the path and the nearest field: %j", (change, message) => {
-    const error = refusal(() => parse({ ...SNAKE, ...change, ...own(change) }));
+    const error = refusal(() => parse({ ...SNAKE, ...change }));
     expect(error.code).toBe("intent.invalid");
     expect(error.message).toContain(message);
   });
@@ -127,12 +138,3 @@ it("reads every example that ships", () => {
     expect(parse(JSON.parse(readFileSync(join(folder, file), "utf8"))).tenant).toBe("acme");
   }
 });
-
-// A spread drops an own __proto__, which is what this is about.
-function own(change: object): object {
-  const copy = {};
-  for (const key of Object.keys(change)) {
-    Object.defineProperty(copy, key, { ...Object.getOwnPropertyDescriptor(change, key), enumerable: true });
-  }
-  return copy;
-}

@@ -34,7 +34,9 @@ const INTENT: Fields = {
       cache_write: "count",
     },
   },
-  data: { fields: { sensitivity: { prefix: "SENSITIVITY_" }, classes: "plain", residency: "plain" } },
+  data: {
+    fields: { sensitivity: { prefix: "SENSITIVITY_" }, classes: "plain", residency: "plain" },
+  },
   run: {
     fields: { id: "plain", step: "count", depth: "count", parent: "plain", fingerprint: "plain" },
   },
@@ -94,7 +96,8 @@ function only(read: FieldReader, value: unknown, path: string, key: string): unk
       : "is not accepted";
     read.reject(fieldPath(path === "body" ? "" : path, given), `${why}; accepted is ${key} alone`);
   }
-  if (!Object.hasOwn(value, key)) read.reject(fieldPath(path === "body" ? "" : path, key), "missing");
+  if (!Object.hasOwn(value, key))
+    read.reject(fieldPath(path === "body" ? "" : path, key), "missing");
   return value[key];
 }
 
@@ -120,7 +123,12 @@ function readFields(read: FieldReader, json: JsonObject, fields: Fields, path: s
   return raw;
 }
 
-function readValue(read: FieldReader, value: unknown, form: Form | undefined, path: string): unknown {
+function readValue(
+  read: FieldReader,
+  value: unknown,
+  form: Form | undefined,
+  path: string,
+): unknown {
   if (value === null || form === undefined) return undefined;
   if (form === "plain") return value;
   if (form === "count") return countOf(value);
@@ -158,6 +166,8 @@ const SNAKE_BY_CAMEL = new Map([["inputP95", "input_p95"]]);
 
 function fieldPath(path: string, key: string): string {
   const shown = key.length > 64 ? `${key.slice(0, 64)}…` : key;
-  const name = /^[A-Za-z_][A-Za-z0-9_]*$/.test(shown) ? shown : JSON.stringify(shown.toWellFormed());
+  const name = /^[A-Za-z_][A-Za-z0-9_]*$/.test(shown)
+    ? shown
+    : JSON.stringify(shown.toWellFormed());
   return path === "" ? name : `${path}.${name}`;
 }

@@ -56,7 +56,7 @@ export function openAuthenticator(options: AuthenticatorOptions): KeyAuthenticat
       if (keysRequired) return match(keys, key);
       if (isLoopback(peer)) return local;
       throw refused(
-        "callers from other machines need an API key; make one with `weir keys create`",
+        "callers from other machines need an API key; make one with `weir key create`",
       );
     },
     close: () => clearInterval(timer),

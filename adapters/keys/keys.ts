@@ -43,7 +43,13 @@ export async function createKey(dir: string, key: NewKey): Promise<CreatedKey> {
 /** All keys of the data folder, revoked ones included, oldest first. */
 export function listKeys(dir: string): readonly KeyListing[] {
   const keys = readKeyFile(keyFilePath(dir)) ?? [];
-  return keys.map(({ sha256: _, ...listing }) => listing);
+  return keys.map(({ id, principal, note, createdAtMs, revokedAtMs }) => ({
+    id,
+    principal,
+    note,
+    createdAtMs,
+    revokedAtMs,
+  }));
 }
 
 /** Revokes a key for good; running servers refuse it within a second. An unknown id is `config.invalid`. */

@@ -38,13 +38,16 @@ beforeAll(async () => {
   });
 });
 
+function shipped(name: string): Buffer {
+  return readFileSync(join(ROOT, "bundles/starter", name));
+}
+
 describe("the shipped bundle", () => {
   test("is built alike twice", () => {
     expect(built[0]).toEqual(built[1]);
   });
 
   test("is what the policies build", () => {
-    const shipped = (name: string): Buffer => readFileSync(join(ROOT, "bundles/starter", name));
     const advice = "run npm run build:policies";
     expect(shipped("policy.wasm").equals(built[0]?.wasm ?? new Uint8Array()), advice).toBe(true);
     expect(shipped("data.json").toString(), advice).toBe(built[0]?.data);

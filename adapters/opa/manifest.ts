@@ -49,7 +49,7 @@ export function describeRules(sources: readonly RuleSource[]): Record<string, Ru
       violations,
     });
   }
-  return Object.fromEntries([...rules].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...rules].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function findFaults({ rule, title, custom, params }: RuleSource): readonly string[] {

@@ -16,5 +16,5 @@ const wasi = new WASI({
   returnOnExit: true,
 });
 const compiled = new WebAssembly.Module(readFileSync(module));
-const instance = new WebAssembly.Instance(compiled, wasi.getImportObject() as WebAssembly.Imports);
+const instance = new WebAssembly.Instance(compiled, wasi.getImportObject());
 process.exitCode = wasi.start(instance);

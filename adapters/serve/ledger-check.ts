@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Balance } from "../../engine/ports.ts";
 import type { LogLine, PostingRecord } from "../../engine/record/record.ts";
+import { reservedEntry } from "../../engine/record/write.ts";
 import type { Config } from "../config.ts";
 import { FolderBundles } from "../embedded/bundles.ts";
 import { readLog } from "../embedded/segments.ts";
@@ -26,7 +27,8 @@ export interface LedgerCheck {
 
 /**
  * Reads the whole log (damage and gaps are `log.corrupt`), rebuilds the state from it, and compares
- * every balance with the sum of its postings. Only reads, so it may run beside a service.
+ * every balance with the sum of its postings. Takes no lock and leaves the log alone, so it may run
+ * beside a service.
  */
 export async function checkLedger(config: Config): Promise<LedgerCheck> {
   const layout = dataLayout(config.data);
@@ -54,7 +56,7 @@ export async function checkLedger(config: Config): Promise<LedgerCheck> {
 }
 
 function postingsOf(line: LogLine): readonly PostingRecord[] {
-  if (line.kind === "decision") return line.entry?.postings ?? [];
+  if (line.kind === "decision") return reservedEntry(line)?.postings ?? [];
   return line.kind === "entry" ? line.postings : [];
 }
 

@@ -170,6 +170,7 @@ function inputOf(context: Context, option: Option, snapshot: Snapshot | null) {
     holds: option.holds,
     onStateLoss: (hold) => bundle.budgets.onStateLoss(intent.tenant, hold.budget),
     scopes: option.scopes,
+    reportPercent: bundle.scopes.reportPercent,
     snapshot,
   });
 }

@@ -11,6 +11,7 @@ import type {
   Snapshot,
   WindowSnapshot,
 } from "../reservation/reservation.ts";
+import { mulDiv } from "../velocity/window.ts";
 import type { BudgetFacts, Candidate, PolicyInput, VelocityFacts, WindowFacts } from "./input.ts";
 
 /** What one evaluation is about: a model, its estimate, and the world before the intent. */
@@ -24,6 +25,8 @@ export interface Judged {
   readonly holds: readonly Hold[];
   readonly onStateLoss: (hold: Hold) => "closed" | "open";
   readonly scopes: readonly ScopeCharge[];
+  /** Rate, in percent of its limit, from which a velocity window is worth telling. */
+  readonly reportPercent: number;
   /** null: the state store is unavailable. */
   readonly snapshot: Snapshot | null;
 }
@@ -103,13 +106,15 @@ function budgetFacts(judged: Judged, hold: Hold, before: BudgetSnapshot | undefi
     fits: before === undefined ? null : before.fits,
     id: hold.budget,
     mode: hold.mode,
-    on_state_loss: judged.onStateLoss(hold),
+    ...(before === undefined ? { on_state_loss: judged.onStateLoss(hold) } : NOTHING),
     remaining: remaining === null ? null : money ? remainingMicroUsd(remaining) : safeNumber(remaining),
     resets_in_ms: hold.endsAtMs === 0 ? 0 : hold.endsAtMs - judged.nowMs,
     unit: money ? "usd" : (hold.unit as "tokens" | "calls"),
     used_percent: before === undefined ? null : usedPercent(before.used, hold.limit),
   };
 }
+
+const NOTHING = Object.freeze({});
 
 function usedPercent(used: bigint, limit: bigint): number {
   return limit <= 0n || used <= 0n ? 0 : safeNumber(ceilDiv(used * 100n, limit));
@@ -123,12 +128,13 @@ function velocityFacts(judged: Judged, scope: ScopeSnapshot, index: number): Vel
     kind: charge.kind,
     retry_after_ms: scope.retryAfterMs,
     scope: charge.scope,
-    windows: scope.windows.filter(hasActivity).map(windowFacts),
+    windows: scope.windows.filter((window) => isReported(window, judged.reportPercent)).map(windowFacts),
   };
 }
 
-function hasActivity(window: WindowSnapshot): boolean {
-  return window.attempts > 0 || window.calls > 0 || window.hot;
+function isReported(window: WindowSnapshot, reportPercent: number): boolean {
+  if (window.hot || window.retries > 0) return true;
+  return window.attempts > 0 && window.rate >= mulDiv(window.limit, reportPercent, 100);
 }
 
 function windowFacts(window: WindowSnapshot): WindowFacts {

@@ -28,7 +28,11 @@ export interface BundleData {
   readonly tasks: Readonly<Record<string, { readonly tier: number }>>;
   readonly teams: Readonly<Record<string, TeamData>>;
   readonly budgets: readonly BudgetData[];
-  readonly velocity: { readonly scopes: Readonly<Record<string, VelocityScopeData>> };
+  readonly velocity: {
+    /** Rate, in percent of its limit, from which a window is told to the policy; 0 tells every one. */
+    readonly report_percent: number;
+    readonly scopes: Readonly<Record<string, VelocityScopeData>>;
+  };
   readonly principals: Readonly<Record<string, PrincipalData>>;
 }
 

@@ -66,7 +66,7 @@ export function openBundle(files: BundleFiles): Bundle {
       priceBook: openPriceBook(data.prices),
     },
     budgets: planBudgets(data.budgets),
-    scopes: planScopes(data.velocity.scopes),
+    scopes: planScopes(data.velocity),
     policy: openEvaluator(files.wasm, document),
   };
 }

@@ -38,7 +38,8 @@ export interface BudgetFacts {
   readonly fits: boolean | null;
   readonly id: string;
   readonly mode: "hard" | "soft";
-  readonly on_state_loss: "closed" | "open";
+  /** Only where the state store is unavailable: what the loss means for this budget. */
+  readonly on_state_loss?: "closed" | "open";
   /** micro-USD (rounded down), tokens or calls; may be negative; null when unavailable. */
   readonly remaining: number | null;
   /** When the window ends, ms from now; 0: never. */
@@ -48,7 +49,10 @@ export interface BudgetFacts {
   readonly used_percent: number | null;
 }
 
-/** One scope's spend rate before this intent. Windows without a call in them are left out. */
+/**
+ * One scope's spend rate before this intent. A window is left out while it is quiet: not hot, without
+ * a retry, and its rate below `config.velocity.report_percent` of its limit.
+ */
 export interface VelocityFacts {
   /** True if any window is hot. */
   readonly hot: boolean;

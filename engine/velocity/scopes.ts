@@ -6,6 +6,7 @@ import type { ScopeCharge, WindowParameters } from "../reservation/reservation.t
 
 /** The velocity scopes of a bundle with the parameters of their windows. */
 export interface ScopePlan {
+  readonly reportPercent: number;
   readonly kinds: readonly { readonly kind: string; readonly windows: readonly WindowParameters[] }[];
 }
 
@@ -23,15 +24,20 @@ const KINDS = new Set<string>(["tenant", "model", "run", ...ATTRIBUTION_FIELDS])
 const NANO_PER_MICRO = 1_000;
 
 /** Checks the velocity data of a bundle (`bundle.invalid`) and prepares it. */
-export function planScopes(scopes: BundleData["velocity"]["scopes"]): ScopePlan {
+export function planScopes(data: BundleData["velocity"]): ScopePlan {
   const violations: FieldViolation[] = [];
-  const kinds = Object.entries(scopes).map(([kind, data]) => {
+  const reportPercent = data.report_percent;
+  if (!Number.isSafeInteger(reportPercent) || reportPercent < 0 || reportPercent > 100) {
+    const description = `${reportPercent} is not a whole number from 0 to 100`;
+    violations.push({ field: "config.velocity.report_percent", description });
+  }
+  const kinds = Object.entries(data.scopes).map(([kind, scope]) => {
     const path = `config.velocity.scopes.${kind}`;
     if (!KINDS.has(kind)) {
       violations.push({ field: path, description: `unknown; accepted are ${[...KINDS].join(", ")}` });
     }
     const windows = WINDOWS.map((name) =>
-      planWindow(name, data.windows?.[name], `${path}.windows.${name}`, violations),
+      planWindow(name, scope.windows?.[name], `${path}.windows.${name}`, violations),
     );
     return { kind, windows };
   });
@@ -40,7 +46,7 @@ export function planScopes(scopes: BundleData["velocity"]["scopes"]): ScopePlan 
     const message = `velocity refused: ${first?.field}: ${first?.description}`;
     throw new WeirError("bundle.invalid", message, { violations });
   }
-  return { kinds };
+  return { kinds, reportPercent };
 }
 
 function planWindow(

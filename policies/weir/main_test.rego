@@ -109,6 +109,47 @@ test_no_routes_from_an_empty_budget if {
 	weir.decision.routes == [] with input as call with data.config as testing.config
 }
 
+test_routes_cost_no_more_than_the_rest_of_a_budget if {
+	call := testing.with_budget({"fits": false, "remaining": 1000})
+	weir.decision.routes == ["acme:small"] with input as call with data.config as testing.config
+}
+
+test_budgets_that_fit_or_are_soft_refuse_no_route if {
+	every values in [
+		{"remaining": 0},
+		{"fits": false, "mode": "soft", "remaining": 0},
+		{"fits": false, "mode": "soft", "remaining": 0, "unit": "calls"},
+	] {
+		call := testing.changed({
+			"context": {"budgets": [object.union(testing.budget, values)]},
+			"intent": {"data": {"sensitivity": "restricted"}},
+		})
+		weir.decision.routes == ["vault:large"] with input as call with data.config as testing.config
+	}
+}
+
+test_routes_stay_within_the_limit_for_one_call if {
+	call := testing.changed({"intent": {"data": {"sensitivity": "restricted"}}})
+	below := testing.configured({"limits": {"single_call_micro_usd": 29999}})
+	weir.decision.routes == [] with input as call with data.config as below
+	at := testing.configured({"limits": {"single_call_micro_usd": 30000}})
+	weir.decision.routes == ["vault:large"] with input as call with data.config as at
+}
+
+test_a_cure_must_be_paid_even_where_a_finding_offers_it if {
+	call := testing.changed({
+		"context": {"budgets": [object.union(testing.budget, {"fits": false, "remaining": 500})]},
+		"intent": {"task": "classify"},
+	})
+	"routing.overkill" in codes with input as call with data.config as testing.config
+	weir.decision.routes == [] with input as call with data.config as testing.config
+}
+
+test_no_routes_where_one_throttle_is_incurable if {
+	call := testing.changed({"context": {"velocity": [hot("model", 4000), hot("team", 4000)]}})
+	weir.decision.routes == [] with input as call with data.config as testing.config
+}
+
 test_no_routes_where_one_finding_is_incurable if {
 	call := testing.changed({"intent": {"data": {"sensitivity": "restricted"}, "run": {"depth": 9}}})
 	weir.decision.routes == [] with input as call with data.config as testing.config
@@ -194,6 +235,11 @@ test_obligations_merge_to_the_strictest if {
 	weir.decision.obligations == expected with input as call
 		with data.config as testing.config
 		with data.org.rules as {"house": {"oblige": asked}}
+}
+
+test_obligations_hold_what_was_asked_only if {
+	call := testing.with_budget({"used_percent": 90})
+	weir.decision.obligations == {"max_output_tokens": 256} with input as call with data.config as testing.config
 }
 
 test_no_obligations_on_a_block if {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -32,10 +32,12 @@ export interface TestEngine {
   readonly folder: string;
   readonly recovery: Recovery;
   lines(): LogLine[];
-  /** Stops as a killed process would: nothing is flushed or drained. */
-  kill(): void;
   /** Opens the same folder again, state rebuilt from the log. */
   reopen(): Promise<TestEngine>;
+  /** A copy of the folder as a kill at this instant would leave it. */
+  copyFolder(): string;
+  /** Opens such a copy: what a restart after a kill now would find. */
+  openCopy(options?: Partial<TestEngineOptions>): Promise<TestEngine>;
   close(): Promise<void>;
 }
 
@@ -44,6 +46,10 @@ export interface TestEngineOptions {
   readonly mode?: Mode;
   readonly startMs?: number;
   readonly sync?: LogSync;
+  readonly segmentBytes?: number;
+  /** Of the decision ids. */
+  readonly seed?: string;
+  readonly inFlightMax?: number;
   /** Changes the shipped bundle's data; rules that read it see the shipped data. */
   readonly data?: Partial<BundleData>;
   readonly ports?: (ports: Ports) => Partial<Ports>;
@@ -59,7 +65,7 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
   const logFolder = join(folder, "log");
   const log = new SegmentedLog({
     folder: logFolder,
-    segmentBytes: 64 << 20,
+    segmentBytes: options.segmentBytes ?? 64 << 20,
     sync: options.sync ?? "os",
     syncIntervalMs: 100,
   });
@@ -68,13 +74,13 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
   const whole: Ports = {
     bundles,
     clock,
-    ids: new SeededIds(String(Math.random())),
+    ids: new SeededIds(`${options.seed ?? "test"}:${recovery.lines}`),
     ledger: new SegmentLedger(logFolder),
     log,
     state: store,
   };
   const ports = { ...whole, ...options.ports?.(whole) };
-  const weir = createWeir(ports, { inFlightMax: 10_000, mode: options.mode ?? "enforce" });
+  const weir = createWeir(ports, { inFlightMax: options.inFlightMax ?? 10_000, mode: options.mode ?? "enforce" });
   const close = async () => {
     await weir.idle();
     await log.close();
@@ -85,14 +91,22 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
       await close();
       rmSync(folder, { force: true, recursive: true });
     },
+    copyFolder: () => {
+      const copy = mkdtempSync(join(tmpdir(), "weir-test-"));
+      cpSync(folder, copy, { recursive: true });
+      return copy;
+    },
     folder,
-    kill: () => undefined,
     lines: () => [...linesOf(logFolder)],
     ports,
     recovery,
     reopen: async () => {
       await close();
       return openTestEngine({ ...options, folder, startMs: clock.nowMs() });
+    },
+    openCopy(changed = {}) {
+      const copy = this.copyFolder();
+      return openTestEngine({ ...options, ...changed, folder: copy, startMs: clock.nowMs() });
     },
     store,
     weir,
@@ -110,7 +124,7 @@ function withData(source: BundleSource, change: Partial<BundleData>): BundleSour
     ...shipped,
     budgets: planBudgets(data.budgets),
     data,
-    scopes: planScopes(data.velocity.scopes),
+    scopes: planScopes(data.velocity),
   };
   return { byDigest: (digest) => (digest === bundle.digest ? bundle : null), current: () => bundle };
 }

@@ -57,7 +57,8 @@ function reachable({ host, port }: Address): string {
 
 async function readIntent({ positionals, terminal }: Invocation): Promise<RawIntent> {
   const file = positionals["FILE"] ?? "";
-  const text = file === "-" ? await terminal.readInput() : await readText(resolve(terminal.cwd, file), file);
+  const text =
+    file === "-" ? await terminal.readInput() : await readText(resolve(terminal.cwd, file), file);
   if (Buffer.byteLength(text) > LIMITS.messageBytes) {
     throw invalid(`${file} is too large; at most ${LIMITS.messageBytes} bytes are accepted`);
   }

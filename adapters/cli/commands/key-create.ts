@@ -14,6 +14,6 @@ export async function run({ flags, settings, json, terminal }: Invocation): Prom
   }
   terminal.print(secret);
   terminal.note(`key ${id} of ${principal}; it is not shown again`);
-  terminal.note("send it as \"authorization: Bearer …\", or set WEIR_KEY for this command");
+  terminal.note('send it as "authorization: Bearer …", or set WEIR_KEY for this command');
   return 0;
 }

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { WeirError } from "../../../engine/errors.ts";
 import { type Config, loadConfig } from "../../config.ts";
 import { formatAddress, formatDuration } from "../../config/values.ts";
@@ -14,10 +15,16 @@ export async function run({ settings, json, terminal }: Invocation): Promise<num
   const signal = firstSignal(terminal);
   const service = await startService(config, { onFault: (error) => noteFault(terminal, error) });
   const version = await readVersion();
-  terminal.print(json ? startedJson(service, config, version) : startedText(service, config, version));
-  terminal.note(`${await signal}: answering what is in flight, at most ${formatDuration(config.drainTimeoutMs)}; once more stops at once`);
+  terminal.print(
+    json ? startedJson(service, config, version) : startedText(service, config, version),
+  );
+  terminal.note(
+    `${await signal}: answering what is in flight, at most ${formatDuration(config.drainTimeoutMs)}; once more stops at once`,
+  );
   const clean = await service.stop();
-  terminal.note(clean ? "stopped; the log is flushed" : "stopped; the drain timeout cut off what was left");
+  terminal.note(
+    clean ? "stopped; the log is flushed" : "stopped; the drain timeout cut off what was left",
+  );
   return clean ? EXIT.ok : EXIT.fault;
 }
 
@@ -66,6 +73,8 @@ function startedJson(service: Service, config: Config, version: string): string 
 
 function noteFault(terminal: Terminal, error: WeirError): void {
   const { cause } = error;
-  const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? "");
-  terminal.note(`${new Date().toISOString()} ${error.code}: ${error.message}${detail && `: ${detail}`}`);
+  const detail = cause === undefined ? "" : inspect(cause);
+  terminal.note(
+    `${new Date().toISOString()} ${error.code}: ${error.message}${detail && `: ${detail}`}`,
+  );
 }

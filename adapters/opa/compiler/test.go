@@ -71,6 +71,7 @@ func test(ctx context.Context, args []string) (any, error) {
 }
 
 // eval asks QUERY once per input of the array in INPUTS and writes the answers; undefined is null.
+// The query may refer to what the tests define.
 func eval(ctx context.Context, args []string) (any, error) {
 	text, err := os.ReadFile(args[2])
 	if err != nil {
@@ -80,7 +81,7 @@ func eval(ctx context.Context, args []string) (any, error) {
 	if err := util.UnmarshalJSON(text, &inputs); err != nil {
 		return nil, err
 	}
-	b, err := load(args[0], skipTests)
+	b, err := load(args[0], skipNothing)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,6 @@ deny contains finding.of(rego.metadata.rule(), {"team": attribution.team}) if {
 #   severity: critical
 #   message: team {team} does not belong to tenant {tenant}
 deny contains finding.of(rego.metadata.rule(), {"team": attribution.team, "tenant": input.intent.tenant}) if {
-	attribution.team != ""
 	team
 	not team.tenant == input.intent.tenant
 }
@@ -61,9 +60,8 @@ deny contains finding.of(rego.metadata.rule(), {"team": attribution.team, "tenan
 #   severity: error
 #   message: cost center {cost_center} is not one that team {team} may charge
 deny contains finding.of(rego.metadata.rule(), {"cost_center": attribution.cost_center, "team": attribution.team}) if {
-	attribution.team != ""
-	attribution.cost_center != ""
 	team
+	attribution.cost_center != ""
 	not attribution.cost_center in team.cost_centers
 }
 

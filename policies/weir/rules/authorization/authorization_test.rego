@@ -83,6 +83,32 @@ test_unknown_team_has_no_grants if {
 	authorization.deny == expected with input as testing.changed({"intent": {"attribution": {"team": "nobody"}}}) with data.config as testing.config
 }
 
+test_unknown_model_alone if {
+	expected := {{
+		"code": "authorization.unknown_model",
+		"cure": "none",
+		"params": {"model": "acme:none"},
+		"rule": "Unknown model",
+		"severity": "error",
+	}}
+	authorization.deny == expected with input as testing.changed({
+		"intent": {"model": "acme:none", "attribution": {"team": "guests"}},
+		"facts": {"known": false, "priced": false},
+	})
+		with data.config as testing.config
+}
+
+test_model_unknown_to_the_host if {
+	expected := {{
+		"code": "authorization.unknown_model",
+		"cure": "none",
+		"params": {"model": "acme:large"},
+		"rule": "Unknown model",
+		"severity": "error",
+	}}
+	authorization.deny == expected with input as testing.changed({"facts": {"known": false}}) with data.config as testing.config
+}
+
 test_environment if {
 	expected := {{
 		"code": "authorization.environment",

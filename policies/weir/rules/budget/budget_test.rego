@@ -56,6 +56,22 @@ test_quota if {
 	budget.deny == expected with input as testing.with_budget({"fits": false, "unit": "tokens", "cost": 3200, "remaining": 100}) with data.config as testing.config
 }
 
+test_quota_fits if {
+	budget.deny == set() with input as testing.with_budget({"unit": "calls"}) with data.config as testing.config
+}
+
+test_soft_quota_does_not_deny if {
+	budget.deny == set() with input as testing.with_budget({"fits": false, "mode": "soft", "unit": "calls"}) with data.config as testing.config
+}
+
+test_hard_over_is_no_soft_over if {
+	budget.oblige == set() with input as testing.with_budget({"fits": false, "used_percent": 99}) with data.config as testing.config
+}
+
+test_soft_within if {
+	budget.oblige == set() with input as testing.with_budget({"mode": "soft"}) with data.config as testing.config
+}
+
 test_soft_does_not_deny if {
 	budget.deny == set() with input as testing.with_budget({"fits": false, "mode": "soft", "remaining": 10}) with data.config as testing.config
 }

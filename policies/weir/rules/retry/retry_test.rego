@@ -120,6 +120,33 @@ test_storm_needs_calls if {
 		with data.config as testing.config
 }
 
+test_storm_of_just_enough_calls if {
+	expected := {{
+		"code": "retry.storm",
+		"cure": "none",
+		"params": {"percent": 60, "retry_after_ms": 1000, "scope": "feature:answers"},
+		"rule": "Retry storm",
+		"severity": "warning",
+	}}
+	retry.throttle == expected with input as testing.changed({
+		"intent": {"attempt": {"number": 2, "reason": "timeout"}},
+		"context": {
+			"velocity": [{"hot": false, "in_flight": 2, "kind": "feature", "retry_after_ms": 0, "scope": "feature:answers", "windows": [{"armed": true, "attempts": 10, "baseline_ready": true, "calls": 95, "hot": false, "limit_micro_usd": 3000000, "percent": 700, "rate_micro_usd": 9000000, "retry_percent": 60, "window": "1m"}]}],
+		},
+	})
+		with data.config as testing.config
+}
+
+test_storm_above_its_percent_only if {
+	retry.throttle == set() with input as testing.changed({
+		"intent": {"attempt": {"number": 2, "reason": "timeout"}},
+		"context": {
+			"velocity": [{"hot": false, "in_flight": 2, "kind": "feature", "retry_after_ms": 0, "scope": "feature:answers", "windows": [{"armed": true, "attempts": 100, "baseline_ready": true, "calls": 95, "hot": false, "limit_micro_usd": 3000000, "percent": 700, "rate_micro_usd": 9000000, "retry_percent": 50, "window": "1m"}]}],
+		},
+	})
+		with data.config as testing.config
+}
+
 test_storm_in_the_minute_only if {
 	retry.throttle == set() with input as testing.changed({
 		"intent": {"attempt": {"number": 2, "reason": "timeout"}},

@@ -27,6 +27,21 @@ test_unknown_task if {
 	routing.reroute == set() with input as testing.changed({"intent": {"task": "other"}}) with data.config as testing.config
 }
 
+test_no_overkill_by_an_equal_tier if {
+	routing.reroute == set() with input as testing.changed({
+		"candidates": [{"clearance": "restricted", "cost_micro_usd": 1000, "model": "vault:large", "regions": ["eu"], "tier": 3}],
+	})
+		with data.config as testing.config
+}
+
+test_not_good_enough if {
+	routing.reroute == set() with input as testing.changed({
+		"intent": {"task": "classify"},
+		"candidates": [{"clearance": "confidential", "cost_micro_usd": 1000, "model": "acme:small", "regions": ["eu"], "tier": 0}],
+	})
+		with data.config as testing.config
+}
+
 test_not_cheaper if {
 	routing.reroute == set() with input as testing.changed({"intent": {"task": "classify"}, "facts": {"cost_micro_usd": 1000}}) with data.config as testing.config
 }

@@ -36,6 +36,7 @@ deny contains finding.of(rego.metadata.rule(), {
 	"model": input.intent.model,
 	"sensitivity": clearance.needed,
 }) if {
+	model
 	not cleared
 }
 

@@ -103,6 +103,36 @@ test_class if {
 	sensitivity.deny == expected with input as testing.changed({"intent": {"data": {"classes": ["pii", "phi"]}}}) with data.config as testing.config
 }
 
+test_unknown_model_is_refused_elsewhere if {
+	sensitivity.deny == set() with input as testing.changed({
+		"intent": {
+			"model": "acme:none",
+			"data": {"sensitivity": "restricted", "residency": "ap"},
+		},
+	})
+		with data.config as testing.config
+}
+
+test_model_without_contract if {
+	expected := {
+		{
+			"code": "sensitivity.clearance",
+			"cure": "model",
+			"params": {"clearance": "nothing", "model": "acme:large", "sensitivity": "internal"},
+			"rule": "Sensitivity above clearance",
+			"severity": "critical",
+		},
+		{
+			"code": "sensitivity.residency",
+			"cure": "model",
+			"params": {"model": "acme:large", "residency": "eu"},
+			"rule": "Region not allowed",
+			"severity": "critical",
+		},
+	}
+	sensitivity.deny == expected with input as testing.call with data.config as {"models": {"acme:large": {}}}
+}
+
 test_alternative if {
 	expected := {{
 		"code": "sensitivity.alternative",

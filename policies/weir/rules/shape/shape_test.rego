@@ -141,7 +141,13 @@ test_every_member if {
 		"intent/attempt/number",
 		"intent/attempt/reason",
 		"intent/attribution",
+		"intent/attribution/cost_center",
+		"intent/attribution/customer",
+		"intent/attribution/environment",
+		"intent/attribution/feature",
+		"intent/attribution/service",
 		"intent/attribution/team",
+		"intent/attribution/user",
 		"intent/data/classes",
 		"intent/data/residency",
 		"intent/data/sensitivity",
@@ -154,6 +160,32 @@ test_every_member if {
 		"intent/tokens/output_max",
 	] {
 		count(shape.deny) == 1 with input as json.remove(testing.call, [path]) with data.config as testing.config
+	}
+}
+
+test_every_list if {
+	every changed in [
+		{"candidates": {}},
+		{"context": {"budgets": {}}},
+		{"context": {"freezes": {}}},
+		{"context": {"freezes": [{"reason": 7, "scope": "team:search"}]}},
+		{"context": {"velocity": {}}},
+		{"context": {"velocity": [object.union(testing.scope, {"windows": {}})]}},
+		{"intent": {"data": {"classes": {}}}},
+		{"intent": {"data": {"classes": [7]}}},
+	] {
+		count(shape.deny) == 1 with input as testing.changed(changed) with data.config as testing.config
+	}
+}
+
+test_every_part_of_the_configuration if {
+	every path in ["attribution/mandatory/default/default", "models", "teams"] {
+		config := json.remove(testing.config, [path])
+		count(shape.deny) == 1 with input as testing.call with data.config as config
+	}
+	every name in ["models", "teams"] {
+		config := object.union(json.remove(testing.config, [name]), {name: {}})
+		count(shape.deny) == 1 with input as testing.call with data.config as config
 	}
 }
 
@@ -173,6 +205,9 @@ test_every_state_of_a_budget if {
 		{"remaining": null},
 		{"used_percent": "40"},
 		{"fits": null, "remaining": null, "used_percent": null, "on_state_loss": "maybe"},
+		{"fits": null, "remaining": null},
+		{"fits": null, "used_percent": null},
+		{"fits": "yes", "remaining": null, "used_percent": null},
 	] {
 		count(shape.deny) == 1 with input as testing.with_budget(values) with data.config as testing.config
 	}

@@ -54,5 +54,4 @@ throttle contains finding.of(rego.metadata.rule(), {
 # The first hot window; a scope stays hot where the window that made it so has no call in it any more.
 hot(windows) := found[0] if {
 	found := [window | some window in windows; window.hot]
-	count(found) > 0
 } else := {"limit_micro_usd": 0, "percent": 0, "rate_micro_usd": 0, "window": "1h"}

@@ -59,6 +59,10 @@ test_model_hot if {
 		with data.config as testing.config
 }
 
+test_model_cool if {
+	velocity.throttle == set() with input as testing.with_scope({"kind": "model"}) with data.config as testing.config
+}
+
 test_hot_without_its_window if {
 	expected := {{
 		"code": "velocity.hot",

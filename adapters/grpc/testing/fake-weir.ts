@@ -1,7 +1,7 @@
-import type { Decision } from "../../engine/decision/decision.ts";
-import type { RawIntent } from "../../engine/intent/intent.ts";
-import type { RawReport, ReportResult } from "../../engine/ledger/report.ts";
-import type { Caller, Weir } from "../../engine/weir.ts";
+import type { Decision } from "../../../engine/decision/decision.ts";
+import type { RawIntent } from "../../../engine/intent/intent.ts";
+import type { RawReport, ReportResult } from "../../../engine/ledger/report.ts";
+import type { Caller, Weir } from "../../../engine/weir.ts";
 
 /** What a test made the engine do, and what it was asked. */
 export interface FakeWeir extends Weir {

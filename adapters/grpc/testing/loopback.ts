@@ -1,10 +1,10 @@
 import { Client, credentials } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
-import type { Authenticator } from "./authenticate.ts";
-import { connect, type WeirClient } from "./client.ts";
-import { SERVICE } from "./definition.ts";
+import type { Authenticator } from "../authenticate.ts";
+import { connect, type WeirClient } from "../client.ts";
+import { SERVICE } from "../definition.ts";
 import type { FakeWeir } from "./fake-weir.ts";
-import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from "./server.ts";
+import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from "../server.ts";
 
 /** Lets everyone in. */
 export const ANYONE: Authenticator = { authenticate: () => ({ principal: "tester" }) };
