@@ -94,7 +94,7 @@ function protoFiles(): string[] {
   return SOURCES.flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => name.endsWith(".proto"))
-      .sort()
+      .toSorted()
       .map((name) => `${folder}/${name}`),
   );
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { Client, credentials, loadPackageDefinition, status } from "@grpc/grpc-js";
-import type { ClientDuplexStream, ServiceClientConstructor } from "@grpc/grpc-js";
+import { credentials, loadPackageDefinition, status } from "@grpc/grpc-js";
+import type { Client, ClientDuplexStream, ServiceClientConstructor } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { service as healthService } from "grpc-health-check";
 import protobuf from "protobufjs";
@@ -68,7 +68,7 @@ test("a reflection client can list the services and read the contract", async ()
   call.end();
   await new Promise((resolve) => call.on("end", resolve));
   const names = answers[0]?.listServicesResponse?.service.map(({ name }) => name);
-  expect(names?.sort()).toEqual(["grpc.health.v1.Health", SERVICE]);
+  expect(names?.toSorted()).toEqual(["grpc.health.v1.Health", SERVICE]);
   const files = answers[1]?.fileDescriptorResponse?.fileDescriptorProto ?? [];
   const set = descriptor.FileDescriptorSet.create({
     file: files.map((bytes) => descriptor.FileDescriptorProto.decode(bytes)),

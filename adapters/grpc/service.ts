@@ -1,8 +1,10 @@
 import type {
   Metadata,
+  ServerUnaryCall,
   UntypedServiceImplementation,
   handleBidiStreamingCall,
   handleUnaryCall,
+  sendUnaryData,
 } from "@grpc/grpc-js";
 import type { Decision } from "../../engine/decision/decision.ts";
 import type { ErrorCode } from "../../engine/errors.ts";
@@ -95,7 +97,10 @@ function unary<Request, Result, Response>(
   work: UnaryWork<Request, Result, Response>,
 ): handleUnaryCall<Request | DecodeFailure, Outgoing<Response>> {
   const { gate } = options;
-  return async (call, callback) => {
+  const serve = async (
+    call: ServerUnaryCall<Request | DecodeFailure, Outgoing<Response>>,
+    callback: sendUnaryData<Outgoing<Response>>,
+  ): Promise<void> => {
     let result: Result | undefined;
     let outgoing: Outgoing<Response>;
     try {
@@ -119,6 +124,7 @@ function unary<Request, Result, Response>(
     callback(null, outgoing);
     if (!outgoing.sent) work.lost(result);
   };
+  return (call, callback) => void serve(call, callback);
 }
 
 function stream<Request extends { readonly tag: Int64 }, Result, Response>(

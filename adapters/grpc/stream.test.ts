@@ -120,7 +120,7 @@ test("answers a cancelled stream can no longer take are undelivered", async () =
   await settle();
   held.open();
   await until(() => weir.lost.length === 2);
-  expect(weir.lost.map(({ id }) => id).sort()).toEqual(["a", "b"]);
+  expect(weir.lost.map(({ id }) => id).toSorted()).toEqual(["a", "b"]);
   await expect(stream.decide({ id: "late" })).rejects.toBeInstanceOf(WeirError);
 });
 

@@ -55,9 +55,7 @@ export function openAuthenticator(options: AuthenticatorOptions): KeyAuthenticat
     authenticate: (key, peer) => {
       if (keysRequired) return match(keys, key);
       if (isLoopback(peer)) return local;
-      throw refused(
-        "callers from other machines need an API key; make one with `weir key create`",
-      );
+      throw refused("callers from other machines need an API key; make one with `weir key create`");
     },
     close: () => clearInterval(timer),
   };

@@ -75,7 +75,7 @@ test("the file holds no secret, is private, and is replaced as a whole", async (
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(dir)).toEqual(["keys.json"]);
   const ids = listKeys(dir).map(({ id }) => id);
-  expect(ids.sort()).toEqual(keys.map(({ id }) => id).sort());
+  expect(ids.toSorted()).toEqual(keys.map(({ id }) => id).toSorted());
   expect(listKeys(dir)[0]).toEqual({
     id: expect.stringMatching(/^[0-9a-f]{12}$/),
     principal: "ci",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { WeirError } from "../../engine/errors.ts";
 import type { BundleFiles } from "../../engine/policy/bundle.ts";
 import { type Answer, readStamp, runCompiler } from "./compiler.ts";
-import { describeRules, type RuleSource, writeManifest } from "./manifest.ts";
+import { type RuleSource, writeManifest } from "./manifest.ts";
 
 /**
  * Policies are read from `policies/` below `root` (default: the working directory). The folder's name
@@ -50,7 +50,7 @@ export function readBuild(folder: string, answer: Answer | undefined): BundleFil
   const { rules } = expectResult(answer) as { rules: readonly RuleSource[] };
   const wasm = readFileSync(join(folder, "policy.wasm"));
   const data = readFileSync(join(folder, "data.json"), "utf8");
-  return { wasm, data, manifest: writeManifest(wasm, data, readStamp().opa, describeRules(rules)) };
+  return { wasm, data, manifest: writeManifest(wasm, data, readStamp().opa, rules) };
 }
 
 /** Writes a bundle's three files, making the folder. */

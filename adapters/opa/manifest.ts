@@ -82,16 +82,22 @@ export function writeManifest(
   wasm: Uint8Array,
   data: string,
   opaVersion: string,
-  rules: Readonly<Record<string, RuleDescription>>,
+  sources: readonly RuleSource[],
 ): string {
   const wasmSha256 = sha256(wasm);
   const dataSha256 = sha256(data);
+  const own = sources.some(({ package: name }) => name.startsWith("org."));
   const manifest = {
     revision: sha256(`${wasmSha256}\n${dataSha256}\n`).slice(0, 12),
-    roots: ["config", "weir"],
+    roots: own ? ["config", "org", "weir"] : ["config", "weir"],
     wasm: [{ entrypoint: "weir/decision", module: "/policy.wasm" }],
     metadata: {
-      weir: { opa_version: opaVersion, wasm_sha256: wasmSha256, data_sha256: dataSha256, rules },
+      weir: {
+        opa_version: opaVersion,
+        wasm_sha256: wasmSha256,
+        data_sha256: dataSha256,
+        rules: describeRules(sources),
+      },
     },
   };
   return `${JSON.stringify(manifest, null, 1)}\n`;

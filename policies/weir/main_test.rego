@@ -136,6 +136,14 @@ test_routes_stay_within_the_limit_for_one_call if {
 	weir.decision.routes == ["vault:large"] with input as call with data.config as at
 }
 
+test_a_quota_in_shadow_refuses_no_route if {
+	call := testing.changed({
+		"context": {"budgets": [object.union(testing.budget, {"fits": false, "remaining": 9, "unit": "tokens"})]},
+		"intent": {"data": {"sensitivity": "restricted"}},
+	})
+	weir.decision.routes == ["vault:large"] with input as call with data.config as moded("budget.quota", "shadow")
+}
+
 test_a_cure_must_be_paid_even_where_a_finding_offers_it if {
 	call := testing.changed({
 		"context": {"budgets": [object.union(testing.budget, {"fits": false, "remaining": 500})]},
