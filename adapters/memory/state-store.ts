@@ -70,7 +70,7 @@ export class MemoryStateStore implements StateStore {
     const reservation = this.#known(request.decisionId);
     const tenant = this.tenant(request.tenant);
     this.#takeBack(reservation, tenant, request.nowMs);
-    const snapshot = this.#snapshot(tenant, { ...request, ...reservation }, request.nowMs, []);
+    const snapshot = this.#snapshot(tenant, { ...reservation, ...request }, request.nowMs, []);
     const held = allFit(request.holds, snapshot);
     if (held) this.#admit(reservation, tenant, request.holds, request.scopes, request.costNanoUsd, request.nowMs);
     return Promise.resolve({ held, snapshot, stateSequence: ++this.#sequence });

@@ -85,17 +85,18 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
     await weir.idle();
     await log.close();
   };
+  const copyFolder = () => {
+    const copy = mkdtempSync(join(tmpdir(), "weir-test-"));
+    cpSync(folder, copy, { recursive: true });
+    return copy;
+  };
   return {
     clock,
     close: async () => {
       await close();
       rmSync(folder, { force: true, recursive: true });
     },
-    copyFolder: () => {
-      const copy = mkdtempSync(join(tmpdir(), "weir-test-"));
-      cpSync(folder, copy, { recursive: true });
-      return copy;
-    },
+    copyFolder,
     folder,
     lines: () => [...linesOf(logFolder)],
     ports,
@@ -104,10 +105,8 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
       await close();
       return openTestEngine({ ...options, folder, startMs: clock.nowMs() });
     },
-    openCopy(changed = {}) {
-      const copy = this.copyFolder();
-      return openTestEngine({ ...options, ...changed, folder: copy, startMs: clock.nowMs() });
-    },
+    openCopy: (changed = {}) =>
+      openTestEngine({ ...options, ...changed, folder: copyFolder(), startMs: clock.nowMs() }),
     store,
     weir,
   };

@@ -15,7 +15,10 @@ export function dumpState(store: MemoryStateStore, principals: readonly string[]
       const fingerprints = Object.fromEntries(run.fingerprints);
       runs[`${name}/${id}`] = { fingerprints, spent: run.spent, steps: run.steps };
     }
-    for (const principal of principals) unreported[`${name}/${principal}`] = tenant.unreported(principal, nowMs);
+    for (const principal of principals) {
+      const endings = tenant.unreported(principal, nowMs);
+      if (endings.ended > 0) unreported[`${name}/${principal}`] = endings;
+    }
     if (tenant.freezes.size > 0) freezes[name] = Object.fromEntries(tenant.freezes);
   }
   const open = [...store.reservations.values()].filter(isLive).map((reservation) => {

@@ -23,19 +23,26 @@ const MODELS = [
   "openai:no-such-model",
 ];
 
+export interface TrafficOptions {
+  /** Start of the intents' ids. */
+  readonly prefix?: string;
+  /** Whether the clock may step back. */
+  readonly clockSteps?: boolean;
+}
+
 /** Traffic of every kind against one engine, one call after the other. */
 export class Traffic {
   readonly engine: TestEngine;
   readonly #random: Random;
   readonly #known: Known[] = [];
   readonly effects = new Map<string, number>();
-  readonly #prefix: string;
+  readonly #options: TrafficOptions;
   #count = 0;
 
-  constructor(engine: TestEngine, random: Random, prefix = "i") {
+  constructor(engine: TestEngine, random: Random, options: TrafficOptions = {}) {
     this.engine = engine;
     this.#random = random;
-    this.#prefix = prefix;
+    this.#options = options;
   }
 
   /** One random step; errors that lawful use may meet are counted, others are thrown. */
@@ -54,7 +61,7 @@ export class Traffic {
         this.#tally("expired", await weir.sweep());
       } else if (roll < 0.98) clock.advance(random.pick([1, 40, 700, 5_000, 20_000]));
       else if (roll < 0.99) clock.advance(random.pick([150_000, 600_000, 3_600_000]));
-      else clock.advance(-random.pick([10, 5_000, 90_000]));
+      else if (this.#options.clockSteps !== false) clock.advance(-random.pick([10, 5_000, 90_000]));
     } catch (thrown) {
       this.#tally(WeirError.from(thrown).code);
       if (!(thrown instanceof WeirError) || thrown.code === "internal") throw thrown;
@@ -89,7 +96,7 @@ export class Traffic {
       ? { fingerprint: random.pick(["", "a", "b"]), id: `run-${random.int(1, 6)}`, step: random.int(0, 9) }
       : undefined;
     this.#count += 1;
-    return intentOf(`${this.#prefix}${this.#count}`, {
+    return intentOf(`${this.#options.prefix ?? "i"}${this.#count}`, {
       attempt: random.chance(0.2) ? { number: random.int(1, 3), reason: "timeout" } : undefined,
       attribution: {
         costCenter: "cc-100",

@@ -30,7 +30,7 @@ const MISS = 0.08;
 const P95 = 1.15;
 const USERS = 40;
 const STEPS_PER_RUN = 8;
-const STORM_INTENTS = 8;
+const STORM_INTENTS = 12;
 
 const REPORTING: readonly (readonly [Reporting, number])[] = [
   ["once", 86],
@@ -139,7 +139,7 @@ class Mapper {
   }
 
   /**
-   * A few calls that time out at the provider and are tried again at once, over and over, by a client
+   * A dozen calls that time out at the provider and are tried again at once, over and over, by a client
    * that does not heed what it is told; every fourth fails for good and is tried again all the same.
    * A retry takes the time of its trace call and the content of the call it repeats.
    */

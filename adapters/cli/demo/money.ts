@@ -8,14 +8,11 @@ export function usdNumber(pico: bigint): number {
   return Number(`${sign}${size / PICO_PER_USD}.${String(size % PICO_PER_USD).padStart(12, "0")}`);
 }
 
-/** Pico-USD for people: "$1.23", to the nearest cent; under ten cents to a tenth of a cent. */
+/** Pico-USD for people: "$1.23", to the nearest cent; "<$0.01" for what is more than nothing. */
 export function usdText(pico: bigint): string {
   const sign = pico < 0n ? "-" : "";
   const size = pico < 0n ? -pico : pico;
-  if (size > 0n && size < 10n * PICO_PER_CENT) {
-    const tenths = (size + PICO_PER_CENT / 20n) / (PICO_PER_CENT / 10n);
-    return `${sign}$0.${String(tenths).padStart(3, "0")}`;
-  }
   const cents = (size + PICO_PER_CENT / 2n) / PICO_PER_CENT;
+  if (cents === 0n && size > 0n) return `${sign}<$0.01`;
   return `${sign}$${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`;
 }

@@ -19,7 +19,7 @@ export interface Watcher {
   /** Before the clock moves to `nowMs`; the run waits for the promise. */
   moving(nowMs: number, movedMs: number): Promise<void> | void;
   answered(call: PlannedCall, answer: Answer): void;
-  closing(): void;
+  closing(): Promise<void> | void;
 }
 
 /** What came of a run. */
@@ -31,6 +31,7 @@ export interface RunResult {
   readonly latencies: readonly number[];
   /** Calls whose decisions an earlier, killed run had made. */
   readonly resumed: number;
+  readonly warmUpCalls: number;
 }
 
 /** Runs the whole demo on a data folder, or the rest of it where an earlier run was killed. */
@@ -45,7 +46,7 @@ export async function runDemo(options: RunOptions, watcher: Watcher): Promise<Ru
     watcher.warmedUp();
     const overGrpc = new OverGrpc(host, watcher);
     await runner.run(calls, overGrpc);
-    watcher.closing();
+    await watcher.closing();
     await runner.passDeadlines();
     const [balances, openReservations] = await Promise.all([
       host.state.balances(),
@@ -59,6 +60,7 @@ export async function runDemo(options: RunOptions, watcher: Watcher): Promise<Ru
       openReservations,
       resumed: overGrpc.resumed,
       tally: tallyRun(calls, lines, host.bundle),
+      warmUpCalls: warmUp.length,
     };
   } finally {
     await host.close();

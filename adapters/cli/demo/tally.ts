@@ -44,8 +44,8 @@ export interface Stop {
   /** Calls admitted until the first one was stopped, and in all. */
   readonly admittedBefore: number;
   readonly admitted: number;
-  /** Message of the reason that stopped it. */
-  readonly message: string;
+  /** Calls of others that were stopped by a rule on the same team or feature. */
+  readonly bystanders: number;
 }
 
 /** What became of the reports. */
@@ -106,7 +106,7 @@ export function tallyRun(
   const firstMs = calls[0]?.atMs ?? 0;
   return {
     burst: stopOf(outcomes, "burst", (code) => code.startsWith("velocity.")),
-    loop: stopOf(outcomes, "agent_loop", () => true),
+    loop: stopOf(outcomes, "agent_loop", (code) => code.startsWith("agent.")),
     reasons: [...reasons.values()].toSorted((one, other) => other.count - one.count || (one.code < other.code ? -1 : 1)),
     reports,
     spanMs: (calls.at(-1)?.atMs ?? firstMs) - firstMs,
@@ -224,24 +224,25 @@ function countReports(tally: ReportTally, { entries, record, reports, settled }:
 
 /** From the first call of the trouble to the first of them that was throttled or blocked for it. */
 function stopOf(outcomes: readonly Outcome[], trouble: Trouble, stops: (code: string) => boolean): Stop {
-  const own = outcomes.filter(({ call }) => call.trouble === trouble);
-  const place = own.findIndex(({ record }) => {
+  const isStopped = ({ record }: Outcome) => {
     if (record === null || isAdmitted(record)) return false;
     return record.decision.reasons.some(({ code }) => stops(code));
-  });
-  const before = (place < 0 ? own : own.slice(0, place)).filter(admitted);
-  const stopped = own[place];
+  };
+  const own = outcomes.filter(({ call }) => call.trouble === trouble);
+  const place = own.findIndex(isStopped);
+  const before = (place < 0 ? own : own.slice(0, place)).filter(runs);
   const startMs = own[0]?.call.atMs ?? 0;
+  const stopped = own[place];
   return {
-    admitted: own.filter(admitted).length,
+    admitted: own.filter(runs).length,
     admittedBefore: before.length,
+    bystanders: outcomes.filter((outcome) => outcome.call.trouble === null && isStopped(outcome)).length,
     calls: own.length,
     detectMs: stopped === undefined ? null : stopped.call.atMs - startMs,
     leaked: before.reduce((sum, { held, settled }) => sum + (settled ?? held), 0n),
-    message: stopped?.record?.decision.reasons.find(({ code }) => stops(code))?.message ?? "",
   };
 }
 
-function admitted({ record }: Outcome): boolean {
+function runs({ record }: Outcome): boolean {
   return record !== null && isAdmitted(record);
 }

@@ -11,7 +11,7 @@ export const BURST_FACTOR = 20;
 /** Trouble that lasts: the part of all calls in which it goes on, and its share of the calls there. */
 export const SPANS = [
   { trouble: "agent_loop", from: 0.2, to: 0.32, share: 1 / 6 },
-  { trouble: "retry_storm", from: 0.38, to: 0.5, share: 1 / 4 },
+  { trouble: "retry_storm", from: 0.38, to: 0.5, share: 1 / 3 },
   { trouble: "burst", from: 0.6, to: 0.8, share: (BURST_FACTOR * FEATURES.evals.share) / 100 },
 ] as const;
 
