@@ -7,7 +7,7 @@ import { checkClaims, mayActFor } from "./intent/claims.ts";
 import type { Intent, RawIntent } from "./intent/intent.ts";
 import { parseIntent } from "./intent/parse.ts";
 import { findDecision, postEnd, settleReport } from "./ledger/settle.ts";
-import { parseReport } from "./ledger/parse-report.ts";
+import { parseCancel, parseReport } from "./ledger/parse-report.ts";
 import type { RawReport, ReportResult } from "./ledger/report.ts";
 import type { Bundle } from "./policy/bundle.ts";
 import type { Ports } from "./ports.ts";
@@ -51,7 +51,7 @@ class Pipeline implements Weir {
     const intent = await this.#admit(raw, caller, bundle);
     const identity = identify(intent);
     const running = this.#inFlight.get(identity.key);
-    if (running !== undefined) return joined(running, identity);
+    if (running !== undefined) return joined(running, intent, identity);
     if (this.#inFlight.size >= this.#options.inFlightMax) {
       const message = `${this.#inFlight.size} decisions are in flight, at most ${this.#options.inFlightMax} are accepted`;
       throw new WeirError("server.overloaded", message);
@@ -83,7 +83,7 @@ class Pipeline implements Weir {
     });
 
     const reply = await this.#reserve(request);
-    if (reply !== null && reply.kind !== "reserved") return this.#repeat(reply, identity);
+    if (reply !== null && reply.kind !== "reserved") return this.#repeat(reply, intent);
     const stateUs = clock.elapsedUs() - startUs;
     const context: Context = {
       asked,
@@ -130,7 +130,7 @@ class Pipeline implements Weir {
 
   async cancel(decisionId: string, caller: Caller): Promise<{ readonly released: boolean }> {
     try {
-      const decision = await this.#mine(decisionId, caller);
+      const decision = await this.#mine(parseCancel(decisionId), caller);
       const end = await this.#ports.state.release(decision.id, this.#ports.clock.nowMs());
       if (end.state === "settled") {
         const message = `decision ${decisionId} has a final report and cannot be cancelled`;
@@ -197,14 +197,14 @@ class Pipeline implements Weir {
     }
   }
 
-  async #repeat(reply: Exclude<ReserveReply, { kind: "reserved" }>, identity: Identity): Promise<Decision> {
+  async #repeat(reply: Exclude<ReserveReply, { kind: "reserved" }>, intent: Intent): Promise<Decision> {
     switch (reply.kind) {
       case "replay": {
         const decision = await findDecision(reply.decisionId, this.#ports);
         return { ...decision, replayed: true };
       }
       case "conflict":
-        throw conflict(identity);
+        throw conflict(intent);
       case "in_flight":
         throw new WeirError("intent.in_flight", "the same intent is being decided by another node");
       case "finished":
@@ -240,11 +240,12 @@ class Pipeline implements Weir {
 
 const SWEEP_MAX = 1_000;
 
-async function joined(running: InFlight, identity: Identity): Promise<Decision> {
-  if (running.digest !== identity.digest) throw conflict(identity);
+async function joined(running: InFlight, intent: Intent, identity: Identity): Promise<Decision> {
+  if (running.digest !== identity.digest) throw conflict(intent);
   return { ...(await running.answer), replayed: true };
 }
 
-function conflict(identity: Identity): WeirError {
-  return new WeirError("intent.conflict", `intent ${identity.key} was sent before with other content`);
+function conflict({ attempt, id }: Intent): WeirError {
+  const message = `intent ${id}, attempt ${attempt.number}, was sent before with other content; a retry is a new attempt`;
+  return new WeirError("intent.conflict", message);
 }

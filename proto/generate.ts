@@ -58,15 +58,15 @@ function codecs(files: readonly string[]): string {
 }
 
 function strict(source: string): string {
-  const mistyped = `function $mistyped(field, got, expected) {
-    throw $Error("field " + field + " has wire type " + got + ", expected " + expected);
+  const mistyped = `function $mistyped(type, field, got, expected) {
+    throw $Error(type + ": field " + field + " has wire type " + got + ", expected " + expected);
 }
 `;
   let text = replaceAll(source, /\$util\.Long \? \$util\.Long\.fromBits\(0,0,false\) : 0/g, "0");
   text = replaceAll(
     text,
-    /if \(wireType !== (\d)\)(\s+)break;/g,
-    "if (wireType !== $1)$2$$mistyped(tag, wireType, $1);",
+    /(?<=(\w+)\.decode = function (?:(?!\.decode = )[^])*)if \(wireType !== (\d)\)(\s+)break;/g,
+    'if (wireType !== $2)$3$$mistyped("$1", tag, wireType, $2);',
   );
   return replaceAll(text, /^const \$root = /m, `${mistyped}\nconst $$root = `);
 }

@@ -24,7 +24,7 @@ export class FieldReader {
       return "";
     }
     if (CONTROL.test(value)) {
-      this.reject(field, "control characters are not accepted");
+      this.reject(field, `${show(value)} holds control characters; none are accepted`);
       return "";
     }
     return value.isWellFormed() ? value : value.toWellFormed();
@@ -65,11 +65,11 @@ export class FieldReader {
   ): Word {
     if (value === undefined || value === null || value === "") {
       if (absent !== null) return absent;
-      this.reject(field, `missing; accepted are ${words.join(", ")}`);
+      this.reject(field, `missing; accepted are ${listed(words)}`);
       return words[0] as Word;
     }
     for (const word of words) if (word === value) return word;
-    this.reject(field, `${show(value)} is not accepted; accepted are ${words.join(", ")}`);
+    this.reject(field, `${show(value)} is not accepted; accepted are ${listed(words)}`);
     return words[0] as Word;
   }
 
@@ -84,13 +84,23 @@ export class FieldReader {
   }
 }
 
+// JSON escapes the control characters below U+0020 only.
+const HIGH_CONTROL = /[\u007f-\u009f]/g;
+const SHOWN_CHARS = 40;
+
 const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
 
-/** A value short enough for a message. */
-function show(value: unknown): string {
+/** The words of a list as a message names them; "" stands for absent and is not named. */
+function listed(words: readonly string[]): string {
+  return words.filter((word) => word !== "").join(", ");
+}
+
+/** A value short enough for a message, with nothing in it that a log or a terminal would obey. */
+export function show(value: unknown): string {
   if (typeof value === "string") {
-    const text = value.toWellFormed();
-    return text.length > 40 ? `"${text.slice(0, 40)}…"` : `"${text}"`;
+    const text = JSON.stringify(value.slice(0, SHOWN_CHARS).toWellFormed());
+    const safe = text.replace(HIGH_CONTROL, (one) => `\\u00${one.charCodeAt(0).toString(16)}`);
+    return value.length > SHOWN_CHARS ? `${safe.slice(0, -1)}…"` : safe;
   }
   if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
     return String(value);

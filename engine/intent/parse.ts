@@ -1,6 +1,6 @@
 import { WeirError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import { FieldReader } from "./fields.ts";
+import { FieldReader, show } from "./fields.ts";
 import {
   type Attribution,
   type Intent,
@@ -70,14 +70,16 @@ function parseModel(read: FieldReader, raw: unknown): string {
   const model = read.mandatoryText(raw, "model", idChars);
   const colon = model.indexOf(":");
   if (model !== "" && (colon <= 0 || colon === model.length - 1)) {
-    read.reject("model", `"${model}" is not of the form "provider:model"`);
+    read.reject("model", `${show(model)} is not of the form "provider:model"`);
   }
   return model;
 }
 
 function parseTokens(read: FieldReader, raw: unknown): IntentTokens {
   const tokens = read.object(raw, "tokens");
-  if (tokens["input"] === undefined) read.reject("tokens.input", "missing; a count is accepted");
+  if (tokens["input"] === undefined) {
+    read.reject("tokens.input", `missing; a whole number from 0 to ${LIMITS.tokens} is accepted`);
+  }
   const input = read.count(tokens["input"], "tokens.input", 0, LIMITS.tokens);
   const inputP95 = read.count(tokens["inputP95"], "tokens.input_p95", 0, LIMITS.tokens);
   if (inputP95 !== 0 && inputP95 < input) {
@@ -164,11 +166,12 @@ function parseLabels(read: FieldReader, raw: unknown): Readonly<Record<string, s
   // A null prototype keeps a label named "__proto__" a label; sorted keys keep the text canonical.
   const parsed: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const key of keys.toSorted()) {
-    const name = read.mandatoryText(key, "labels", LIMITS.labelKeyChars);
-    if (name !== "" && !LABEL_KEY.test(name)) {
-      read.reject("labels", `key "${name}" does not start with a letter or holds more than letters, digits and _ . / -`);
+    if (key.length <= LIMITS.labelKeyChars && LABEL_KEY.test(key)) {
+      parsed[key] = read.text(labels[key], `labels.${key}`, LIMITS.labelValueChars);
+    } else {
+      const most = `${LIMITS.labelKeyChars} letters, digits and _ . / -`;
+      read.reject("labels", `key ${show(key)} is not accepted; a key starts with a letter or _ and holds at most ${most}`);
     }
-    parsed[name] = read.text(labels[key], `labels.${name}`, LIMITS.labelValueChars);
   }
   return parsed;
 }

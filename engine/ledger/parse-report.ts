@@ -28,6 +28,14 @@ export function parseReport(raw: RawReport): Report {
   return report;
 }
 
+/** The decision a cancel names; the same form as in a report, and the same `report.invalid`. */
+export function parseCancel(decisionId: unknown): string {
+  const read = new FieldReader();
+  const id = parseDecisionId(read, decisionId);
+  if (read.violations.length > 0) throw invalid("report.invalid", "cancel", read);
+  return id;
+}
+
 function parseDecisionId(read: FieldReader, raw: unknown): string {
   return read.mandatoryText(raw, "decision_id", LIMITS.idChars);
 }

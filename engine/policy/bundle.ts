@@ -6,6 +6,7 @@ import { openPriceBook } from "../pricing/price-book.ts";
 import { type BudgetPlan, planBudgets } from "../reservation/budgets.ts";
 import { planScopes, type ScopePlan } from "../velocity/scopes.ts";
 import type { BundleData } from "./bundle-data.ts";
+import { checkData } from "./check-data.ts";
 import { type Evaluator, openEvaluator } from "./evaluate.ts";
 import type { RuleDescription } from "./verdict.ts";
 
@@ -54,7 +55,7 @@ export function openBundle(files: BundleFiles): Bundle {
   const document = parseJson("data.json", files.data) as { readonly config?: BundleData };
   const data = document.config;
   if (data === undefined) throw new WeirError("bundle.invalid", "data.json holds no config");
-  expectSections(data);
+  checkData(data);
   return {
     revision: manifest.revision ?? "",
     digest: sha256(`${wasmSha256}\n${dataSha256}\n`),
@@ -69,27 +70,6 @@ export function openBundle(files: BundleFiles): Bundle {
     scopes: planScopes(data.velocity),
     policy: openEvaluator(files.wasm, document),
   };
-}
-
-const SECTIONS = [
-  "attribution",
-  "budgets",
-  "estimates",
-  "limits",
-  "models",
-  "modes",
-  "prices",
-  "principals",
-  "routes",
-  "tasks",
-  "teams",
-  "velocity",
-] as const satisfies readonly (keyof BundleData)[];
-
-function expectSections(data: BundleData): void {
-  const missing = SECTIONS.filter((section) => data[section] === undefined);
-  if (missing.length === 0) return;
-  throw new WeirError("bundle.invalid", `data.json lacks config.${missing.join(", config.")}`);
 }
 
 function expectDigest(file: string, wanted: string | undefined, actual: string): void {

@@ -12,13 +12,21 @@ import data.weir.lib.candidate
 # title: Decision
 # description: The one document the engine reads. Always defined, whatever the input.
 # entrypoint: true
-decision := {
+decision := allowed if {
+	count(deny) == 0
+	count(throttle) == 0
+	count(reroute) == 0
+	count(oblige) == 0
+} else := {
 	"effect": effect,
 	"obligations": obligations,
 	"reasons": reasons,
 	"retry_after_ms": retry_after_ms,
 	"routes": routes,
 }
+
+# What most calls get: nothing was found, so there is nothing to fold.
+allowed := {"effect": "allow", "obligations": {}, "reasons": [], "retry_after_ms": 0, "routes": []}
 
 # Concerns of Weir and of the organisation; a new package under either is collected without a list to edit.
 deny := array.concat([f | some f in data.weir.rules[_].deny], [f | some f in data.org.rules[_].deny])

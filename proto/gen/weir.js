@@ -5,8 +5,8 @@ import $protobuf from "protobufjs/minimal.js";
 const $Reader = $protobuf.Reader, $Writer = $protobuf.Writer, $util = $protobuf.util;
 const $Object = $util.global.Object, $undefined = $util.global.undefined, $Error = $util.global.Error, $RangeError = $util.global.RangeError;
 
-function $mistyped(field, got, expected) {
-    throw $Error("field " + field + " has wire type " + got + ", expected " + expected);
+function $mistyped(type, field, got, expected) {
+    throw $Error(type + ": field " + field + " has wire type " + got + ", expected " + expected);
 }
 
 const $root = $protobuf.roots["weir"] || ($protobuf.roots["weir"] = {});
@@ -133,7 +133,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Decision", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.id = value;
                             else
@@ -142,7 +142,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Decision", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.effect = value;
                             else
@@ -151,7 +151,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Decision", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.model = value;
                             else
@@ -160,7 +160,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Decision", tag, wireType, 2);
                             if (!(message.reasons && message.reasons.length))
                                 message.reasons = [];
                             message.reasons.push($root.weir.v1.Reason.decode(reader, reader.size(), $undefined, _depth + 1));
@@ -168,13 +168,13 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Decision", tag, wireType, 2);
                             message.obligations = $root.weir.v1.Obligations.decode(reader, reader.size(), $undefined, _depth + 1, message.obligations);
                             continue;
                         }
                     case 6: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Decision", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.retryAfterMs = value;
                             else
@@ -183,13 +183,13 @@ export const weir = $root.weir = (() => {
                         }
                     case 7: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Decision", tag, wireType, 2);
                             message.estimate = $root.weir.v1.Estimate.decode(reader, reader.size(), $undefined, _depth + 1, message.estimate);
                             continue;
                         }
                     case 8: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Decision", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.expiresAtMs = value;
                             else
@@ -198,7 +198,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 9: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Decision", tag, wireType, 0);
                             if (value = reader.bool())
                                 message.replayed = value;
                             else
@@ -207,7 +207,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 10: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Decision", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.mode = value;
                             else
@@ -216,7 +216,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 11: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Decision", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.wouldBe = value;
                             else
@@ -225,7 +225,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 12: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Decision", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.bundleRevision = value;
                             else
@@ -234,7 +234,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 13: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Decision", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.bundleDigest = value;
                             else
@@ -243,7 +243,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 14: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Decision", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.decidedAtMs = value;
                             else
@@ -342,7 +342,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Reason", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.code = value;
                             else
@@ -351,7 +351,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Reason", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.rule = value;
                             else
@@ -360,7 +360,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Reason", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.severity = value;
                             else
@@ -369,7 +369,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Reason", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.message = value;
                             else
@@ -378,7 +378,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Reason", tag, wireType, 2);
                             if (message.params === $util.emptyObject)
                                 message.params = {};
                             let end2 = reader.size() + reader.pos;
@@ -393,12 +393,12 @@ export const weir = $root.weir = (() => {
                                 switch (tag2 >>>= 3) {
                                 case 1:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("Reason", tag, wireType, 2);
                                     key = reader.stringVerify();
                                     continue;
                                 case 2:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("Reason", tag, wireType, 2);
                                     value = reader.stringVerify();
                                     continue;
                                 }
@@ -414,7 +414,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 6: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Reason", tag, wireType, 0);
                             if (value = reader.bool())
                                 message.shadow = value;
                             else
@@ -506,7 +506,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Obligations", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.maxOutputTokens = value;
                             else
@@ -515,7 +515,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Obligations", tag, wireType, 2);
                             if (!(message.strip && message.strip.length))
                                 message.strip = [];
                             message.strip.push(reader.stringVerify());
@@ -523,7 +523,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Obligations", tag, wireType, 2);
                             if (message.headers === $util.emptyObject)
                                 message.headers = {};
                             let end2 = reader.size() + reader.pos;
@@ -538,12 +538,12 @@ export const weir = $root.weir = (() => {
                                 switch (tag2 >>>= 3) {
                                 case 1:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("Obligations", tag, wireType, 2);
                                     key = reader.stringVerify();
                                     continue;
                                 case 2:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("Obligations", tag, wireType, 2);
                                     value = reader.stringVerify();
                                     continue;
                                 }
@@ -644,7 +644,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Estimate", tag, wireType, 0);
                             if (value = reader.bool())
                                 message.priced = value;
                             else
@@ -653,7 +653,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Estimate", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.expectedMicroUsd = value;
                             else
@@ -662,7 +662,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Estimate", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.p95MicroUsd = value;
                             else
@@ -671,7 +671,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Estimate", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.ceilingMicroUsd = value;
                             else
@@ -680,7 +680,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Estimate", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.outputTokensMax = value;
                             else
@@ -762,7 +762,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("DecideRequest", tag, wireType, 2);
                             message.intent = $root.weir.v1.Intent.decode(reader, reader.size(), $undefined, _depth + 1, message.intent);
                             continue;
                         }
@@ -841,7 +841,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("DecideResponse", tag, wireType, 2);
                             message.decision = $root.weir.v1.Decision.decode(reader, reader.size(), $undefined, _depth + 1, message.decision);
                             continue;
                         }
@@ -923,7 +923,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("DecideStreamRequest", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.tag = value;
                             else
@@ -932,7 +932,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("DecideStreamRequest", tag, wireType, 2);
                             message.intent = $root.weir.v1.Intent.decode(reader, reader.size(), $undefined, _depth + 1, message.intent);
                             continue;
                         }
@@ -1024,7 +1024,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("DecideStreamResponse", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.tag = value;
                             else
@@ -1033,14 +1033,14 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("DecideStreamResponse", tag, wireType, 2);
                             message.decision = $root.weir.v1.Decision.decode(reader, reader.size(), $undefined, _depth + 1, message.decision);
                             message.answer = "decision";
                             continue;
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("DecideStreamResponse", tag, wireType, 2);
                             message.error = $root.weir.v1.StreamError.decode(reader, reader.size(), $undefined, _depth + 1, message.error);
                             message.answer = "error";
                             continue;
@@ -1120,7 +1120,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportRequest", tag, wireType, 2);
                             message.report = $root.weir.v1.UsageReport.decode(reader, reader.size(), $undefined, _depth + 1, message.report);
                             continue;
                         }
@@ -1199,7 +1199,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportResponse", tag, wireType, 2);
                             message.result = $root.weir.v1.ReportResult.decode(reader, reader.size(), $undefined, _depth + 1, message.result);
                             continue;
                         }
@@ -1281,7 +1281,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("ReportStreamRequest", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.tag = value;
                             else
@@ -1290,7 +1290,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportStreamRequest", tag, wireType, 2);
                             message.report = $root.weir.v1.UsageReport.decode(reader, reader.size(), $undefined, _depth + 1, message.report);
                             continue;
                         }
@@ -1382,7 +1382,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("ReportStreamResponse", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.tag = value;
                             else
@@ -1391,14 +1391,14 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportStreamResponse", tag, wireType, 2);
                             message.result = $root.weir.v1.ReportResult.decode(reader, reader.size(), $undefined, _depth + 1, message.result);
                             message.answer = "result";
                             continue;
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportStreamResponse", tag, wireType, 2);
                             message.error = $root.weir.v1.StreamError.decode(reader, reader.size(), $undefined, _depth + 1, message.error);
                             message.answer = "error";
                             continue;
@@ -1489,7 +1489,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("StreamError", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.code = value;
                             else
@@ -1498,7 +1498,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("StreamError", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.reason = value;
                             else
@@ -1507,7 +1507,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("StreamError", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.message = value;
                             else
@@ -1516,7 +1516,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("StreamError", tag, wireType, 2);
                             if (!(message.violations && message.violations.length))
                                 message.violations = [];
                             message.violations.push($root.weir.v1.FieldViolation.decode(reader, reader.size(), $undefined, _depth + 1));
@@ -1600,7 +1600,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("FieldViolation", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.field = value;
                             else
@@ -1609,7 +1609,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("FieldViolation", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.description = value;
                             else
@@ -1691,7 +1691,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("CancelRequest", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.decisionId = value;
                             else
@@ -1773,7 +1773,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("CancelResponse", tag, wireType, 0);
                             if (value = reader.bool())
                                 message.released = value;
                             else
@@ -1896,7 +1896,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.id = value;
                             else
@@ -1905,13 +1905,13 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             message.attribution = $root.weir.v1.Attribution.decode(reader, reader.size(), $undefined, _depth + 1, message.attribution);
                             continue;
                         }
                     case 3: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Intent", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.operation = value;
                             else
@@ -1920,7 +1920,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.model = value;
                             else
@@ -1929,7 +1929,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.task = value;
                             else
@@ -1938,31 +1938,31 @@ export const weir = $root.weir = (() => {
                         }
                     case 6: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             message.tokens = $root.weir.v1.Tokens.decode(reader, reader.size(), $undefined, _depth + 1, message.tokens);
                             continue;
                         }
                     case 7: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             message.data = $root.weir.v1.DataScope.decode(reader, reader.size(), $undefined, _depth + 1, message.data);
                             continue;
                         }
                     case 8: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             message.run = $root.weir.v1.Run.decode(reader, reader.size(), $undefined, _depth + 1, message.run);
                             continue;
                         }
                     case 9: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             message.attempt = $root.weir.v1.Attempt.decode(reader, reader.size(), $undefined, _depth + 1, message.attempt);
                             continue;
                         }
                     case 10: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Intent", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.serviceTier = value;
                             else
@@ -1971,7 +1971,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 11: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.release = value;
                             else
@@ -1980,13 +1980,13 @@ export const weir = $root.weir = (() => {
                         }
                     case 12: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             message.prompt = $root.weir.v1.Prompt.decode(reader, reader.size(), $undefined, _depth + 1, message.prompt);
                             continue;
                         }
                     case 13: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Intent", tag, wireType, 2);
                             if (message.labels === $util.emptyObject)
                                 message.labels = {};
                             let end2 = reader.size() + reader.pos;
@@ -2001,12 +2001,12 @@ export const weir = $root.weir = (() => {
                                 switch (tag2 >>>= 3) {
                                 case 1:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("Intent", tag, wireType, 2);
                                     key = reader.stringVerify();
                                     continue;
                                 case 2:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("Intent", tag, wireType, 2);
                                     value = reader.stringVerify();
                                     continue;
                                 }
@@ -2022,7 +2022,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 14: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Intent", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.deadlineMs = value;
                             else
@@ -2125,7 +2125,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.tenant = value;
                             else
@@ -2134,7 +2134,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.team = value;
                             else
@@ -2143,7 +2143,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.feature = value;
                             else
@@ -2152,7 +2152,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.service = value;
                             else
@@ -2161,7 +2161,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.user = value;
                             else
@@ -2170,7 +2170,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 6: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.costCenter = value;
                             else
@@ -2179,7 +2179,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 7: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.environment = value;
                             else
@@ -2188,7 +2188,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 8: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attribution", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.customer = value;
                             else
@@ -2309,7 +2309,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Tokens", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.input = value;
                             else
@@ -2318,7 +2318,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Tokens", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.inputP95 = value;
                             else
@@ -2327,7 +2327,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Tokens", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.outputMax = value;
                             else
@@ -2336,7 +2336,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Tokens", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.n = value;
                             else
@@ -2345,7 +2345,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Tokens", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.cacheRead = value;
                             else
@@ -2354,7 +2354,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 6: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Tokens", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.cacheWrite = value;
                             else
@@ -2454,7 +2454,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("DataScope", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.sensitivity = value;
                             else
@@ -2463,7 +2463,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("DataScope", tag, wireType, 2);
                             if (!(message.classes && message.classes.length))
                                 message.classes = [];
                             message.classes.push(reader.stringVerify());
@@ -2471,7 +2471,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("DataScope", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.residency = value;
                             else
@@ -2565,7 +2565,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Run", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.id = value;
                             else
@@ -2574,7 +2574,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Run", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.step = value;
                             else
@@ -2583,7 +2583,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Run", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.depth = value;
                             else
@@ -2592,7 +2592,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Run", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.parent = value;
                             else
@@ -2601,7 +2601,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Run", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.fingerprint = value;
                             else
@@ -2689,7 +2689,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Attempt", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.number = value;
                             else
@@ -2698,7 +2698,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attempt", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.reason = value;
                             else
@@ -2707,7 +2707,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Attempt", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.retryOf = value;
                             else
@@ -2792,7 +2792,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Prompt", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.id = value;
                             else
@@ -2801,7 +2801,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Prompt", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.version = value;
                             else
@@ -2917,7 +2917,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Usage", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.input = value;
                             else
@@ -2926,7 +2926,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Usage", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.cacheRead = value;
                             else
@@ -2935,7 +2935,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Usage", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.cacheWrite_5m = value;
                             else
@@ -2944,7 +2944,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Usage", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.cacheWrite_1h = value;
                             else
@@ -2953,7 +2953,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Usage", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.output = value;
                             else
@@ -2962,7 +2962,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 6: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Usage", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.reasoning = value;
                             else
@@ -3065,7 +3065,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("UsageReport", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.decisionId = value;
                             else
@@ -3074,7 +3074,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("UsageReport", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.sequence = value;
                             else
@@ -3083,7 +3083,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("UsageReport", tag, wireType, 0);
                             if (value = reader.bool())
                                 message.final = value;
                             else
@@ -3092,13 +3092,13 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("UsageReport", tag, wireType, 2);
                             message.usage = $root.weir.v1.Usage.decode(reader, reader.size(), $undefined, _depth + 1, message.usage);
                             continue;
                         }
                     case 5: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("UsageReport", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.outcome = value;
                             else
@@ -3107,7 +3107,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 6: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("UsageReport", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.basis = value;
                             else
@@ -3116,7 +3116,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 7: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("UsageReport", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.model = value;
                             else
@@ -3125,7 +3125,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 8: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("UsageReport", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.serviceTier = value;
                             else
@@ -3232,7 +3232,7 @@ export const weir = $root.weir = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportResult", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.decisionId = value;
                             else
@@ -3241,7 +3241,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 2: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("ReportResult", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.status = value;
                             else
@@ -3250,7 +3250,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportResult", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.costPicoUsd = value;
                             else
@@ -3259,7 +3259,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 4: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("ReportResult", tag, wireType, 0);
                             if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
                                 message.chargedNanoUsd = value;
                             else
@@ -3268,7 +3268,7 @@ export const weir = $root.weir = (() => {
                         }
                     case 5: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ReportResult", tag, wireType, 2);
                             if (!(message.flags && message.flags.length))
                                 message.flags = [];
                             message.flags.push(reader.stringVerify());
@@ -3366,7 +3366,7 @@ export const google = $root.google = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Any", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.type_url = value;
                             else
@@ -3375,7 +3375,7 @@ export const google = $root.google = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Any", tag, wireType, 2);
                             if ((value = reader.bytes()).length)
                                 message.value = value;
                             else
@@ -3472,7 +3472,7 @@ export const google = $root.google = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ErrorInfo", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.reason = value;
                             else
@@ -3481,7 +3481,7 @@ export const google = $root.google = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ErrorInfo", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.domain = value;
                             else
@@ -3490,7 +3490,7 @@ export const google = $root.google = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("ErrorInfo", tag, wireType, 2);
                             if (message.metadata === $util.emptyObject)
                                 message.metadata = {};
                             let end2 = reader.size() + reader.pos;
@@ -3505,12 +3505,12 @@ export const google = $root.google = (() => {
                                 switch (tag2 >>>= 3) {
                                 case 1:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("ErrorInfo", tag, wireType, 2);
                                     key = reader.stringVerify();
                                     continue;
                                 case 2:
                                     if (wireType !== 2)
-                                        $mistyped(tag, wireType, 2);
+                                        $mistyped("ErrorInfo", tag, wireType, 2);
                                     value = reader.stringVerify();
                                     continue;
                                 }
@@ -3601,7 +3601,7 @@ export const google = $root.google = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("BadRequest", tag, wireType, 2);
                             if (!(message.fieldViolations && message.fieldViolations.length))
                                 message.fieldViolations = [];
                             message.fieldViolations.push($root.google.rpc.BadRequest.FieldViolation.decode(reader, reader.size(), $undefined, _depth + 1));
@@ -3682,7 +3682,7 @@ export const google = $root.google = (() => {
                         switch (tag >>>= 3) {
                         case 1: {
                                 if (wireType !== 2)
-                                    $mistyped(tag, wireType, 2);
+                                    $mistyped("FieldViolation", tag, wireType, 2);
                                 if ((value = reader.stringVerify()).length)
                                     message.field = value;
                                 else
@@ -3691,7 +3691,7 @@ export const google = $root.google = (() => {
                             }
                         case 2: {
                                 if (wireType !== 2)
-                                    $mistyped(tag, wireType, 2);
+                                    $mistyped("FieldViolation", tag, wireType, 2);
                                 if ((value = reader.stringVerify()).length)
                                     message.description = value;
                                 else
@@ -3784,7 +3784,7 @@ export const google = $root.google = (() => {
                     switch (tag >>>= 3) {
                     case 1: {
                             if (wireType !== 0)
-                                $mistyped(tag, wireType, 0);
+                                $mistyped("Status", tag, wireType, 0);
                             if (value = reader.int32())
                                 message.code = value;
                             else
@@ -3793,7 +3793,7 @@ export const google = $root.google = (() => {
                         }
                     case 2: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Status", tag, wireType, 2);
                             if ((value = reader.stringVerify()).length)
                                 message.message = value;
                             else
@@ -3802,7 +3802,7 @@ export const google = $root.google = (() => {
                         }
                     case 3: {
                             if (wireType !== 2)
-                                $mistyped(tag, wireType, 2);
+                                $mistyped("Status", tag, wireType, 2);
                             if (!(message.details && message.details.length))
                                 message.details = [];
                             message.details.push($root.google.protobuf.Any.decode(reader, reader.size(), $undefined, _depth + 1));

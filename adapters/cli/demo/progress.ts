@@ -19,6 +19,8 @@ export interface Screen {
 const REDRAW_MS = 100;
 const SCOPES_SHOWN = 4;
 const BAR_CELLS = 24;
+/** Lines of the view before the scopes. */
+const SUMS = 3;
 /** Progress without a terminal: a line for each tenth. */
 const PARTS = 10;
 /** Budgets that every call of their tenant falls under. */
@@ -47,7 +49,12 @@ export class Progress implements Watcher {
   opened(host: Host, calls: number, warmUpCalls: number): void {
     this.#host = host;
     this.#calls = calls;
-    this.#screen.note(`serving gRPC at ${host.address}; warming up with ${grouped(warmUpCalls)} calls over two simulated days`);
+    const { address, journal } = host;
+    if (journal.size > 0) {
+      this.#screen.note(`serving gRPC at ${address}; taking up a run whose log holds ${grouped(journal.size)} decisions`);
+    } else {
+      this.#screen.note(`serving gRPC at ${address}; warming up with ${grouped(warmUpCalls)} calls over two simulated days`);
+    }
   }
 
   warmedUp(): void {
@@ -85,12 +92,14 @@ export class Progress implements Watcher {
     if (!last && drawMs - this.#drawnMs < REDRAW_MS) return;
     this.#drawnMs = drawMs;
     const lines = await this.#lines(host, nowMs);
-    const up = this.#drawnLines === 0 ? "" : `\u001b[${this.#drawnLines}A`;
-    draw(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join("")}`);
+    // At the end only the sums stay.
+    if (last) lines.splice(SUMS, lines.length, "");
+    const up = this.#drawnLines === 0 ? "" : `\u001b[${this.#drawnLines}A\u001b[J`;
+    draw(`${up}${lines.join("\n")}\n`);
     this.#drawnLines = lines.length;
   }
 
-  async #lines(host: Host, nowMs: number): Promise<readonly string[]> {
+  async #lines(host: Host, nowMs: number): Promise<string[]> {
     const { style } = this.#screen;
     const { held, settled } = await this.#money(host);
     const scopes = busiestScopes(host.state, host.bundle.scopes, nowMs, SCOPES_SHOWN);

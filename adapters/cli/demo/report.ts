@@ -40,7 +40,7 @@ export function toJson(result: RunResult): string {
 /** How the text is set. */
 export interface Layout {
   readonly style: Style;
-  /** Columns; longer messages are cut. */
+  /** Columns; longer messages are wrapped. */
   readonly width: number;
 }
 
@@ -102,24 +102,27 @@ function reasonTable({ tally }: RunResult, { style, width }: Layout): readonly s
   const { reasons } = tally;
   const codeWidth = Math.max(0, ...reasons.map(({ code }) => code.length));
   const countWidth = Math.max(0, ...reasons.map(({ count }) => grouped(count).length));
+  const margin = countWidth + codeWidth + 4;
   return reasons.map(({ code, count, example, severity }) => {
     const grave = severity === "error" || severity === "critical";
     const paint = grave ? style.red : severity === "warning" ? style.yellow : (text: string) => text;
-    const start = `${grouped(count).padStart(countWidth)}  `;
-    const message = cut(harmless(example), width - start.length - codeWidth - 2);
-    return `${start}${paint(code.padEnd(codeWidth))}  ${message}`;
+    const start = `${grouped(count).padStart(countWidth)}  ${paint(code.padEnd(codeWidth))}  `;
+    return start + wrap(harmless(example), width - margin).join(`\n${" ".repeat(margin)}`);
   });
 }
 
 function stopRow(name: string, what: string, stop: Stop): string {
-  const start = `${name.padEnd(12)}${what}: `;
-  if (stop.calls === 0) return `${start}none in this trace`;
+  const start = `${name.padEnd(NAME_WIDTH)}${what}: `;
+  if (stop.calls === 0) return `${start}none in these calls`;
   const { admitted, admittedBefore, bystanders, calls, detectMs, leaked } = stop;
-  if (detectMs === null) return `${start}never stopped; all ${admitted} calls ran, ${usdText(leaked)}`;
+  if (detectMs === null) return `${start}never stopped; its ${admitted} calls cost ${usdText(leaked)}`;
   const others = bystanders === 0 ? "" : `, nor did ${bystanders} others of the team`;
   const kept = `${grouped(calls - admitted)} of its ${grouped(calls)} calls did not run${others}`;
-  return `${start}stopped after ${spoken(detectMs)}, when ${admittedBefore} calls had cost ${usdText(leaked)}; ${kept}`;
+  const stopped = `stopped after ${spoken(detectMs)} and ${admittedBefore} calls that cost ${usdText(leaked)}`;
+  return `${start}${stopped}\n${" ".repeat(NAME_WIDTH)}${kept}`;
 }
+
+const NAME_WIDTH = 12;
 
 function facts(result: RunResult, { kept, warmUpCalls }: Told, style: Style): readonly string[] {
   const { check, latencies, resumed, tally } = result;
@@ -128,12 +131,12 @@ function facts(result: RunResult, { kept, warmUpCalls }: Told, style: Style): re
   const rows: (readonly [string, string])[] = [
     ["reports", `${grouped(once)} once, ${partial} in parts, ${repeated} twice, ${late} late, ${overrun} above what was held, ${never} never`],
     ["latency", latencyText(latencies)],
-    ["ledger", `${grouped(check.entries)} entries of ${grouped(check.decisions)} decisions, ${grouped(warmUpCalls)} of them the warm-up's, which counts nowhere else`],
-    ["time", `the trace is put at ${start} UTC, for prices have dates; its clock is stepped from call to call`],
+    ["ledger", `${grouped(check.entries)} entries of ${grouped(check.decisions)} decisions; ${grouped(warmUpCalls)} were the warm-up's, counted only here`],
+    ["time", `simulated: the trace begins at ${start} UTC, for prices have dates`],
   ];
   if (resumed > 0) rows.push(["resumed", `${grouped(resumed)} calls were answered before this run took over`]);
   if (kept !== null) rows.push(["data", `${kept}; weir ledger check --data ${kept} proves it again`]);
-  return rows.map(([name, text]) => `${style.faint(name.padEnd(12))}${text}`);
+  return rows.map(([name, text]) => `${style.faint(name.padEnd(NAME_WIDTH))}${text}`);
 }
 
 function verdict({ check, openReservations }: RunResult, style: Style): string {
@@ -166,6 +169,17 @@ function spoken(ms: number): string {
   return seconds % 60 === 0 ? `${seconds / 60} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(20, width) - 1)}…`;
+/** Words in lines of at most `width` columns. */
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
 }

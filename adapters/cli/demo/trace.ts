@@ -66,9 +66,11 @@ function parseCall(text: string, wrong: (what: string) => WeirError) {
 }
 
 function parseTime(text: string, wrong: (what: string) => WeirError): number {
-  const [, day, time, fraction = ""] = TIME.exec(text) ?? [];
-  const atMs = Date.parse(`${day}T${time}.${fraction.slice(1, 4).padEnd(3, "0")}Z`);
-  if (Number.isFinite(atMs)) return atMs;
+  const [, day = "", time = "", fraction = ""] = TIME.exec(text) ?? [];
+  const iso = `${day}T${time}.${fraction.slice(1, 4).padEnd(3, "0")}Z`;
+  const atMs = day === "" ? Number.NaN : Date.parse(iso);
+  // The 31st of February would be read as a day of March.
+  if (Number.isFinite(atMs) && new Date(atMs).toISOString() === iso) return atMs;
   throw wrong(`TIMESTAMP ${quote(text)} is not a UTC time; accepted is 2023-11-16 18:15:46.6805900`);
 }
 

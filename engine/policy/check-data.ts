@@ -1,0 +1,109 @@
+import { type FieldViolation, WeirError } from "../errors.ts";
+import { SENSITIVITIES } from "../intent/intent.ts";
+import { LIMITS } from "../limits.ts";
+import type { BundleData, ModelData, PolicyLimits } from "./bundle-data.ts";
+
+const SECTIONS = [
+  "attribution",
+  "budgets",
+  "estimates",
+  "limits",
+  "models",
+  "modes",
+  "prices",
+  "principals",
+  "routes",
+  "tasks",
+  "teams",
+  "velocity",
+] as const satisfies readonly (keyof BundleData)[];
+
+const COUNTS = [
+  "agent_depth",
+  "agent_repeats",
+  "reservation_ttl_ms",
+  "retry_attempts",
+  "retry_calls_min",
+  "retry_ceiling_ms",
+  "retry_percent",
+  "run_micro_usd",
+  "run_steps",
+  "single_call_micro_usd",
+  "soft_output_tokens",
+  "soft_share_percent",
+  "unreported_calls_min",
+  "unreported_percent",
+  "unreported_retry_ms",
+] as const satisfies readonly (keyof PolicyLimits)[];
+
+/**
+ * Refuses (`bundle.invalid`, every wrong field named) data that rules or engine would misread. Rules
+ * compare these figures without looking at their type: an absent limit would limit nothing. Prices,
+ * budgets and velocity are checked where they are prepared.
+ */
+export function checkData(data: BundleData): void {
+  const missing = SECTIONS.filter((section) => typeof data[section] !== "object" || data[section] === null);
+  if (missing.length > 0) {
+    throw new WeirError("bundle.invalid", `data.json lacks config.${missing.join(", config.")}`);
+  }
+  const violations = [...limitFaults(data.limits), ...modelFaults(data), ...estimateFaults(data)];
+  const [first] = violations;
+  if (first === undefined) return;
+  throw new WeirError("bundle.invalid", `data refused: ${first.field}: ${first.description}`, { violations });
+}
+
+function limitFaults(limits: PolicyLimits): readonly FieldViolation[] {
+  const faults = COUNTS.flatMap((name) => countFault(`config.limits.${name}`, limits[name]));
+  const words = SENSITIVITIES.filter((word) => word !== "unspecified");
+  if (!(words as readonly string[]).includes(limits.default_sensitivity)) {
+    const description = `${JSON.stringify(limits.default_sensitivity)} is not accepted; accepted are ${words.join(", ")}`;
+    faults.push({ field: "config.limits.default_sensitivity", description });
+  }
+  if (!Array.isArray(limits.permanent_errors)) {
+    faults.push({ field: "config.limits.permanent_errors", description: "not a list of words" });
+  }
+  for (const [environment, cap] of Object.entries(limits.output_tokens ?? {})) {
+    faults.push(...countFault(`config.limits.output_tokens.${environment}`, cap));
+  }
+  if (limits.reservation_ttl_ms === 0) {
+    faults.push({ field: "config.limits.reservation_ttl_ms", description: "0: a reservation must live" });
+  }
+  return faults;
+}
+
+const MODEL_COUNTS = ["tier", "context_tokens", "output_tokens_max"] as const satisfies readonly (keyof ModelData)[];
+const MODEL_LISTS = ["regions", "excluded_classes", "operations", "environments"] as const satisfies readonly (keyof ModelData)[];
+
+function modelFaults(data: BundleData): readonly FieldViolation[] {
+  const faults = Object.entries(data.models).flatMap(([id, model]) => [
+    ...MODEL_COUNTS.flatMap((name) => countFault(`config.models["${id}"].${name}`, model[name])),
+    ...MODEL_LISTS.filter((name) => !Array.isArray(model[name])).map((name) => ({
+      description: "not a list of words",
+      field: `config.models["${id}"].${name}`,
+    })),
+  ]);
+  for (const [id, routes] of Object.entries(data.routes)) {
+    for (const route of routes) {
+      if (Object.hasOwn(data.models, route)) continue;
+      faults.push({ field: `config.routes["${id}"]`, description: `"${route}" is not in config.models` });
+    }
+  }
+  return faults;
+}
+
+function estimateFaults(data: BundleData): readonly FieldViolation[] {
+  return Object.entries(data.estimates.output ?? {}).flatMap(([operation, { expected, p95 }]) => {
+    const field = `config.estimates.output.${operation}`;
+    const faults = [...countFault(`${field}.expected`, expected), ...countFault(`${field}.p95`, p95)];
+    if (faults.length === 0 && expected > p95) {
+      faults.push({ description: `${expected} exceeds p95, ${p95}`, field: `${field}.expected` });
+    }
+    return faults;
+  });
+}
+
+function countFault(field: string, value: unknown): FieldViolation[] {
+  const most = LIMITS.budgetCount;
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) return [];
+  return [{ field, description: `${JSON.stringify(value)} is not a whole number from 0 to ${most}` }];
+}
