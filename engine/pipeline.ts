@@ -32,12 +32,16 @@ export function createWeir(ports: Ports, options: WeirOptions): Weir {
 interface InFlight {
   readonly digest: string;
   readonly answer: Promise<Decision>;
+  /** Another caller waits for the same answer. */
+  joined: boolean;
 }
 
 class Pipeline implements Weir {
   readonly #ports: Ports;
   readonly #options: WeirOptions;
   readonly #inFlight = new Map<string, InFlight>();
+  /** Answers that more than one caller got. */
+  readonly #shared = new WeakSet<Decision>();
   /** Work that goes on after an answer has left: releases and their entries. */
   readonly #background = new Set<Promise<void>>();
 
@@ -51,20 +55,30 @@ class Pipeline implements Weir {
     const intent = await this.#admit(raw, caller, bundle);
     const identity = identify(intent);
     const running = this.#inFlight.get(identity.key);
-    if (running !== undefined) return joined(running, intent, identity);
+    if (running !== undefined) return this.#join(running, intent, identity);
     if (this.#inFlight.size >= this.#options.inFlightMax) {
       const message = `${this.#inFlight.size} decisions are in flight, at most ${this.#options.inFlightMax} are accepted`;
       throw new WeirError("server.overloaded", message);
     }
     const answer = this.#decideOnce(intent, identity, bundle);
-    this.#inFlight.set(identity.key, { digest: identity.digest, answer });
+    const started: InFlight = { answer, digest: identity.digest, joined: false };
+    this.#inFlight.set(identity.key, started);
     try {
-      return await answer;
+      const decision = await answer;
+      if (started.joined) this.#shared.add(decision);
+      return decision;
     } catch (thrown) {
       throw WeirError.from(thrown);
     } finally {
       this.#inFlight.delete(identity.key);
     }
+  }
+
+  /** The same intent again while it is being decided: the same answer. */
+  async #join(running: InFlight, intent: Intent, identity: Identity): Promise<Decision> {
+    if (running.digest !== identity.digest) throw conflict(intent);
+    running.joined = true;
+    return { ...(await running.answer), replayed: true };
   }
 
   /** The flow of one decision, in order: price, reserve, judge, resolve, record, answer. */
@@ -113,7 +127,7 @@ class Pipeline implements Weir {
       return decision;
     } catch (thrown) {
       // Nothing was answered, so nothing may stay held.
-      if (reply !== null) this.#later(state.release(request.decisionId, nowMs).then(() => undefined));
+      if (reply !== null) this.#later(state.abandon(request.decisionId, nowMs).then(() => undefined));
       throw thrown;
     }
   }
@@ -144,9 +158,10 @@ class Pipeline implements Weir {
   }
 
   async undelivered(decision: Decision): Promise<void> {
-    if (decision.replayed) return;
+    // Another caller sent the same intent and has the answer: the hold is its too.
+    if (decision.replayed || this.#shared.has(decision)) return;
     try {
-      const end = await this.#ports.state.release(decision.id, this.#ports.clock.nowMs());
+      const end = await this.#ports.state.abandon(decision.id, this.#ports.clock.nowMs());
       await postEnd(end, "released", this.#ports);
     } catch {
       // The reservation expires by its own deadline.
@@ -239,11 +254,6 @@ class Pipeline implements Weir {
 }
 
 const SWEEP_MAX = 1_000;
-
-async function joined(running: InFlight, intent: Intent, identity: Identity): Promise<Decision> {
-  if (running.digest !== identity.digest) throw conflict(intent);
-  return { ...(await running.answer), replayed: true };
-}
 
 function conflict({ attempt, id }: Intent): WeirError {
   const message = `intent ${id}, attempt ${attempt.number}, was sent before with other content; a retry is a new attempt`;

@@ -38,6 +38,8 @@ export interface StateStore {
   conclude(decisionId: string, decision: Decision): Promise<void>;
   /** Ends an open reservation without a charge; a second end changes nothing. */
   release(decisionId: string, nowMs: number): Promise<EndReply>;
+  /** Releases what was held for an answer nobody got, and forgets the intent: a repeat is decided anew. */
+  abandon(decisionId: string, nowMs: number): Promise<EndReply>;
   /** Posts a cumulative report. */
   settle(request: SettleRequest): Promise<SettleReply>;
   /** Ends up to `max` reservations past their deadline. */

@@ -49,16 +49,33 @@ function namespace(object: Namespace, indent: string): string {
   return `${indent}export namespace ${object.name} {\n${inner}${indent}}\n`;
 }
 
-function message(type: Type, indent: string): string {
+function message(type: Type, indent: string, codecs = true): string {
   const fields = type.fieldsArray.map((field) => {
     const optional = field.resolvedType instanceof Type && !field.repeated && !field.map;
     const suffix = optional ? " | null" : "";
     return `${comment(field, `${indent}  `)}${indent}  ${field.name}: ${typeOf(field)}${suffix};\n`;
   });
   const body = `${indent}export interface ${type.name} {\n${fields.join("")}${indent}}\n`;
-  const codec = `${indent}export const ${type.name}: Codec<${type.name}>;\n`;
-  const nested = type.nestedArray.length > 0 ? namespace(type, indent) : "";
-  return comment(type, indent) + body + codec + nested;
+  const codec = codecs ? `${indent}export const ${type.name}: ${codecType(type)};\n` : "";
+  return comment(type, indent) + body + codec + nestedTypes(type, indent);
+}
+
+/** Codecs of nested messages are members of their parent's: a const and a namespace of values clash. */
+function codecType(type: Type): string {
+  const nested = nestedMessages(type).map((one) => ` & { readonly ${one.name}: ${codecType(one)} }`);
+  return `Codec<${type.fullName.slice(1)}>${nested.join("")}`;
+}
+
+function nestedTypes(type: Type, indent: string): string {
+  const inner = nestedMessages(type).map((one) => message(one, `${indent}  `, false));
+  return inner.length === 0 ? "" : `${indent}export namespace ${type.name} {\n${inner.join("")}${indent}}\n`;
+}
+
+function nestedMessages(type: Type): readonly Type[] {
+  return type.nestedArray.map((child) => {
+    if (child instanceof Type) return child;
+    throw new Error(`${child.fullName}: only messages may be nested in a message`);
+  });
 }
 
 function enumeration(type: Enum, indent: string): string {

@@ -86,7 +86,7 @@ describe("a restart finds the state that was", () => {
     "an expired call": async (engine) => {
       await engine.weir.decide(intentOf("a", { run: { id: "r" } }), LOCAL);
       engine.clock.advance(200_000);
-      expect(await engine.weir.sweep()).toBe(1);
+      expect(await engine.weir.sweep()).toBe(2);
     },
     "a late report": async (engine) => {
       const { id } = await engine.weir.decide(intentOf("a", { run: { id: "r" } }), LOCAL);
@@ -95,7 +95,7 @@ describe("a restart finds the state that was", () => {
       await engine.weir.report(final(id, 500, 500), LOCAL);
     },
     "a report of a blocked call": async (engine) => {
-      const { id } = await engine.weir.decide(intentOf("a", { data: { classes: ["phi"] }, task: "code" }), LOCAL);
+      const { id } = await engine.weir.decide(intentOf("a", { attempt: { number: 2, reason: "content_filter" } }), LOCAL);
       await engine.weir.idle();
       await engine.weir.report(final(id, 500, 500), LOCAL);
     },
@@ -127,7 +127,8 @@ describe("a restart finds the state that was", () => {
   };
 
   test.each(Object.entries(cases))("%s", async (_name, run) => {
-    const engine = await open({ data: { budgets: [...EVERY_KIND.slice(1), budgetOf("day", { limit: 900_000_000 })] } });
+    const ample = EVERY_KIND.map((budget) => ({ ...budget, limit: budget.limit * 1_000 }));
+    const engine = await open({ data: { budgets: ample } });
     await engine.weir.decide(intentOf("earlier"), LOCAL);
     engine.clock.advance(1_500);
     await run(engine);
@@ -229,7 +230,7 @@ describe("what a killed process owed is finished", () => {
   test("the release of a blocked call that was held", async () => {
     const engine = await open({ data: { budgets: [budgetOf("day")], velocity: NO_VELOCITY } });
     const { effect, id } = await engine.weir.decide(
-      intentOf("a", { data: { classes: ["phi"] }, model: "openai:gpt-5-mini", task: "plan" }),
+      intentOf("a", { attempt: { number: 2, reason: "content_filter" } }),
       LOCAL,
     );
     await engine.weir.idle();

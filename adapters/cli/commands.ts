@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
 
 const SERVER_FLAGS: readonly Flag[] = [
@@ -22,9 +23,31 @@ export const COMMANDS: readonly Command[] = [
   },
   ...whereShipped({
     name: "demo",
-    summary: "watch Weir decide a day of traffic, with nothing else installed",
+    summary: "watch Weir decide 2,000 calls of a real trace, with trouble in them",
     positionals: [],
-    flags: [],
+    flags: [
+      {
+        name: "seed",
+        placeholder: "N",
+        doc: "seed of everything that is drawn; the same seed, the same decisions; default 1",
+      },
+      { name: "calls", placeholder: "N", doc: "calls taken from the trace; default 2000" },
+      {
+        name: "trace",
+        placeholder: "FILE",
+        doc: "another trace of the form TIMESTAMP,ContextTokens,GeneratedTokens",
+      },
+      {
+        name: "speed",
+        placeholder: "N",
+        doc: "show N seconds of the trace a second; default: as fast as it goes",
+      },
+      {
+        name: "data",
+        placeholder: "DIR",
+        doc: "keep the data folder; a demo that was killed there goes on",
+      },
+    ],
     settings: false,
     file: "demo",
   }),
@@ -102,7 +125,8 @@ function whereShipped(
   command: Omit<Command, "load"> & { readonly file: string },
 ): readonly Command[] {
   const { file, ...declared } = command;
-  const url = new URL(`./commands/${file}.ts`, import.meta.url);
+  // A module of the sources is .ts; the compiled package has .js, as this file has then.
+  const url = new URL(`./commands/${file}${extname(import.meta.url)}`, import.meta.url);
   if (!existsSync(url)) return [];
   return [{ ...declared, load: () => import(url.href) as Promise<CommandModule> }];
 }

@@ -1,12 +1,24 @@
 #!/usr/bin/env node
-// Plain JavaScript, so that a Node too old to run the sources still answers. It starts the Node that
-// npm installed beside them, or says what is needed.
+// Plain JavaScript, so that a Node too old for Weir still answers. It runs the sources in a checkout
+// and the compiled files in an installed package, on the Node that npm installed beside them where
+// the one at hand is too old, or says what is needed.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
-if (process.features.typescript) await import("./weir.ts");
+const sources = new URL("./weir.ts", import.meta.url);
+const compiled = new URL("../../dist/adapters/cli/weir.js", import.meta.url);
+const fromSources = existsSync(sources);
+const script = fromSources ? sources : compiled;
+
+if (isNewEnough() && (!fromSources || process.features.typescript)) await import(script.href);
 else startBundledNode();
+
+function isNewEnough() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  return major > 22 || (major === 22 && minor >= 18);
+}
 
 function startBundledNode() {
   const node = findBundledNode();
@@ -17,8 +29,7 @@ function startBundledNode() {
     process.exitCode = 1;
     return;
   }
-  const script = fileURLToPath(new URL("./weir.ts", import.meta.url));
-  const child = spawn(node, [script, ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [fileURLToPath(script), ...process.argv.slice(2)], { stdio: "inherit" });
   // Ctrl-C reaches the child by itself, from the terminal.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => child.kill("SIGTERM"));

@@ -82,14 +82,14 @@ export function parseLine(bytes: Buffer): NumberedLine | string {
 
 /** Every line of a log in order. A damaged line or a gap is `log.corrupt`, with file and line. */
 export function* readLog(folder: string): Generator<NumberedLine> {
-  let expected = 0;
+  let expected = 1;
   for (const name of listSegments(folder)) {
     let position = 0;
     for (const raw of rawLines(join(folder, name))) {
       position += 1;
       const parsed = raw.whole ? parseLine(raw.bytes) : "the line is cut short";
       if (typeof parsed === "string") throw corrupt(join(folder, name), position, parsed);
-      if (expected !== 0 && parsed.number !== expected) {
+      if (parsed.number !== expected) {
         const what = `line ${expected} is missing: ${parsed.number} follows ${expected - 1}`;
         throw corrupt(join(folder, name), position, what);
       }

@@ -33,9 +33,16 @@ export function requestDecoder<T>(type: Codec<T>): (bytes: Uint8Array) => T | De
       return fill(type, message, bytes);
     } catch (error) {
       const tag = (message as { readonly tag?: Int64 }).tag ?? 0;
-      return new DecodeFailure(error instanceof Error ? error.message : String(error), tag);
+      return new DecodeFailure(reasonOf(error), tag);
     }
   };
+}
+
+function reasonOf(error: unknown): string {
+  if ((error as { code?: unknown }).code === "ERR_ENCODING_INVALID_ENCODED_DATA") {
+    return "a string is not valid UTF-8";
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Decoder of a server's bytes or a status detail; throws on malformed ones. */

@@ -2,6 +2,7 @@ import type { DecisionRecord, EntryRecord, LogLine, ReportRecord } from "../../e
 import type { BundleSource } from "../../engine/ports.ts";
 import type { PolicyInput } from "../../engine/policy/input.ts";
 import type { Posting } from "../../engine/ledger/entry.ts";
+import { reportEntryId } from "../../engine/ledger/settle.ts";
 import { inStateOrder } from "../../engine/record/order.ts";
 import { entryRecord, recordedAnswer } from "../../engine/record/write.ts";
 import type { EndReply, SettleReply, SettleRequest } from "../../engine/reservation/lifecycle.ts";
@@ -68,7 +69,7 @@ class Recovering {
     const owed: EntryRecord[] = [];
     for (const [id, record] of this.#blocked) {
       const end = await this.#store.release(id, record.at_ms);
-      if (end.postings.length > 0) owed.push(endEntry(end, "released", record.at_ms));
+      if (end.held) owed.push(endEntry(end, "released", record.at_ms));
     }
     for (const [id, report] of this.#reports) {
       const reply = await this.#store.settle(settleRequest(report));
@@ -79,6 +80,8 @@ class Recovering {
 
   async #takeDecision(record: DecisionRecord): Promise<void> {
     const { reservation } = record;
+    // Admitted while the store was lost: it never saw this decision.
+    if (reservation.state_sequence === 0) return;
     this.#store.resumeSequence(reservation.state_sequence);
     this.#store.replay(record, this.#scopesOf(record));
     if (!runs(record)) {
@@ -126,7 +129,7 @@ function runs(record: DecisionRecord): boolean {
 }
 
 function reportId(report: ReportRecord): string {
-  return `${report.decision_id}:report:${report.sequence}`;
+  return reportEntryId(report.decision_id, report.sequence, report.digest);
 }
 
 function settleRequest(report: ReportRecord): SettleRequest {

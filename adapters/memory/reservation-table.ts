@@ -13,6 +13,9 @@ export interface Reservation {
   readonly contentDigest: string;
   readonly deadlineMs: number;
   readonly run: RunStep | null;
+  readonly isRetry: boolean;
+  /** Where velocity counted its attempt. */
+  attempts: readonly ScopeMark[];
   state: ReservationState;
   decision: Decision | null;
   /** Budgets it falls under; their `amount` is what was held at admission. */

@@ -14,6 +14,7 @@ export function restoreReservation(stored: StoredDecision): Reservation {
   const holds = reservation.holds.map(holdOf);
   const restored: Reservation = {
     admitted: reservation.held,
+    attempts: [],
     basis: "estimated",
     chargedNanoUsd: 0n,
     contentDigest: reservation.content_digest,
@@ -26,20 +27,20 @@ export function restoreReservation(stored: StoredDecision): Reservation {
     held: reservation.held ? holds.map((hold) => hold.amount) : [],
     holds,
     idempotencyKey: reservation.idempotency_key,
+    isRetry: wasRetry(record),
     marks: [],
     principal: intent.principal,
     run: intent.run.id === "" ? null : { fingerprint: intent.run.fingerprint, id: intent.run.id },
     sequence: 0,
     settled: reservation.held ? holds.map(() => 0n) : [],
-    state: "open",
+    state: reservation.held ? "open" : "released",
     tenant: record.tenant,
   };
   for (const line of stored.later) applyLine(restored, line);
   return restored;
 }
 
-/** Whether the recorded intent was a retry. */
-export function wasRetry(record: DecisionRecord): boolean {
+function wasRetry(record: DecisionRecord): boolean {
   const { intent } = record.evaluations[0]?.input as PolicyInput;
   return intent.attempt.number > 1 || record.intent.retry_of !== "";
 }

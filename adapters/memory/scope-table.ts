@@ -6,6 +6,7 @@ import {
   freshWindow,
   judgeWindow,
   rollWindow,
+  uncountAttempt,
   type WindowState,
 } from "../../engine/velocity/window.ts";
 
@@ -47,9 +48,20 @@ export class ScopeTable {
   }
 
   /** Counts an attempt in every scope, admitted or not. */
-  attempt(charges: readonly ScopeCharge[], isRetry: boolean): void {
-    for (const { scope } of charges) {
-      for (const window of this.scopes.get(scope)?.windows ?? []) countAttempt(window, isRetry);
+  attempt(charges: readonly ScopeCharge[], isRetry: boolean): readonly ScopeMark[] {
+    return charges.map(({ scope }) => {
+      const windows = this.scopes.get(scope)?.windows ?? [];
+      for (const window of windows) countAttempt(window, isRetry);
+      return { scope, indexes: windows.map((window) => window.index) };
+    });
+  }
+
+  /** Takes an attempt back: it is about to be judged again, as if it were new. */
+  unattempt(marks: readonly ScopeMark[], isRetry: boolean): void {
+    for (const { scope, indexes } of marks) {
+      this.scopes.get(scope)?.windows.forEach((window, position) => {
+        uncountAttempt(window, indexes[position] as number, isRetry);
+      });
     }
   }
 

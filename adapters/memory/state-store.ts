@@ -15,7 +15,7 @@ import type {
   Snapshot,
 } from "../../engine/reservation/reservation.ts";
 import { BalanceTable } from "./balance-table.ts";
-import { restoreReservation, wasRetry } from "./restore.ts";
+import { restoreReservation } from "./restore.ts";
 import { isLive, type Reservation } from "./reservation-table.ts";
 import { settleReservation } from "./settle.ts";
 import { TenantState } from "./tenant-state.ts";
@@ -58,8 +58,8 @@ export class MemoryStateStore implements StateStore {
     const snapshot = this.#snapshot(tenant, request, nowMs, freezes);
     const fits = allFit(request.holds, snapshot);
     const held = freezes.length === 0 && (fits || request.force);
-    tenant.scopes.attempt(request.scopes, request.isRetry);
     const reservation = newReservation(request);
+    reservation.attempts = tenant.scopes.attempt(request.scopes, request.isRetry);
     if (held) this.#admit(reservation, tenant, request.holds, request.scopes, request.costNanoUsd, nowMs);
     this.#keep(reservation);
     const forced = held && !fits;
@@ -70,8 +70,10 @@ export class MemoryStateStore implements StateStore {
     const reservation = this.#known(request.decisionId);
     const tenant = this.tenant(request.tenant);
     this.#takeBack(reservation, tenant, request.nowMs);
+    tenant.scopes.unattempt(reservation.attempts, reservation.isRetry);
     const snapshot = this.#snapshot(tenant, { ...reservation, ...request }, request.nowMs, []);
     const held = allFit(request.holds, snapshot);
+    reservation.attempts = tenant.scopes.attempt(request.scopes, reservation.isRetry);
     if (held) this.#admit(reservation, tenant, request.holds, request.scopes, request.costNanoUsd, request.nowMs);
     return Promise.resolve({ held, snapshot, stateSequence: ++this.#sequence });
   }
@@ -96,6 +98,14 @@ export class MemoryStateStore implements StateStore {
       reservation.counted = 0;
     }
     return Promise.resolve(this.#end(reservation, "released", postings));
+  }
+
+  abandon(decisionId: string, nowMs: number): Promise<EndReply> {
+    const reservation = this.reservations.get(decisionId);
+    if (reservation !== undefined && this.#byKey.get(reservation.idempotencyKey) === reservation) {
+      this.#byKey.delete(reservation.idempotencyKey);
+    }
+    return this.release(decisionId, nowMs);
   }
 
   settle(request: SettleRequest): Promise<SettleReply> {
@@ -136,21 +146,19 @@ export class MemoryStateStore implements StateStore {
     const reservation = restoreReservation({ later: [], record });
     const tenant = this.tenant(record.tenant);
     const nowMs = tenant.advance(record.at_ms);
-    const { charges, held } = record.reservation;
-    const holds = reservation.holds;
-    const asked = scopesOf(record.decision.asked_model);
+    const { holds } = reservation;
     Object.assign(reservation, { admitted: false, decision: null, held: [], settled: [], state: "judging" });
-    tenant.scopes.snapshot(asked, nowMs);
-    tenant.runs.snapshot(reservation.run, nowMs);
-    tenant.scopes.attempt(asked, wasRetry(record));
-    charges.forEach(({ cost_nano_usd, model }, index) => {
+    const { tried } = record.reservation;
+    tried.forEach(({ cost_nano_usd, held, model }, index) => {
       this.#takeBack(reservation, tenant, nowMs);
+      tenant.scopes.unattempt(reservation.attempts, reservation.isRetry);
       const scopes = scopesOf(model);
       tenant.scopes.snapshot(scopes, nowMs);
-      const last = held && index === charges.length - 1;
-      this.#admit(reservation, tenant, last ? holds : [], scopes, Number(cost_nano_usd), nowMs);
+      tenant.runs.snapshot(reservation.run, nowMs);
+      reservation.attempts = tenant.scopes.attempt(scopes, reservation.isRetry);
+      const last = index === tried.length - 1;
+      if (held) this.#admit(reservation, tenant, last ? holds : [], scopes, Number(cost_nano_usd), nowMs);
     });
-    if (!held) this.#takeBack(reservation, tenant, nowMs);
     reservation.holds = holds;
     this.#keep(reservation);
   }
@@ -307,6 +315,7 @@ export class MemoryStateStore implements StateStore {
       costPicoUsd: 0n,
       decisionId: reservation.decisionId,
       ended: true,
+      held: reservation.admitted,
       postings,
       state,
       stateSequence: ++this.#sequence,
@@ -354,6 +363,7 @@ export class MemoryStateStore implements StateStore {
 function newReservation(request: ReserveRequest): Reservation {
   return {
     admitted: false,
+    attempts: [],
     basis: "estimated",
     chargedNanoUsd: 0n,
     contentDigest: request.contentDigest,
@@ -366,6 +376,7 @@ function newReservation(request: ReserveRequest): Reservation {
     held: [],
     holds: request.holds,
     idempotencyKey: request.idempotencyKey,
+    isRetry: request.isRetry,
     marks: [],
     principal: request.principal,
     run: request.run,
@@ -385,6 +396,7 @@ function unknownEnd(decisionId: string): EndReply {
     costPicoUsd: 0n,
     decisionId,
     ended: false,
+    held: false,
     postings: [],
     state: "unknown",
     stateSequence: 0,

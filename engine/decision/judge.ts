@@ -52,8 +52,8 @@ export interface Judgement {
   readonly holding: Option | null;
   /** Sequence of the last change the store made for this decision. */
   readonly stateSequence: number;
-  /** Options whose expected cost was charged to velocity, in order; all but the last were taken back. */
-  readonly charged: readonly Option[];
+  /** What was held in turn, and whether it fitted; each replaced the one before. */
+  readonly holds: readonly { readonly option: Option; readonly held: boolean }[];
   readonly evaluateUs: number;
 }
 
@@ -80,12 +80,12 @@ export async function judge(
   elapsedUs: () => number,
 ): Promise<Judgement> {
   const evaluations: Evaluation[] = [];
-  const charged: Option[] = [];
+  const holds: { option: Option; held: boolean }[] = [];
   let { stateSequence } = context;
   let holding: Option | null = null;
   const hold = (option: Option, held: boolean) => {
     holding = held ? option : null;
-    if (held) charged.push(option);
+    holds.push({ held, option });
   };
   const adjust = async (option: Option) => {
     const adjusted = await store.adjust(adjustment(context, option));
@@ -123,11 +123,11 @@ export async function judge(
   const tried = rerouted === null ? routes.length : routes.indexOf(rerouted.option.model) + 1;
   return {
     asked,
-    charged,
     evaluateUs,
     evaluations,
     fault,
     holding,
+    holds,
     rerouted,
     stateSequence,
     tried,

@@ -66,10 +66,10 @@ function showParam(name: string, value: string | number | boolean): string {
   return String(value);
 }
 
-/** Milliseconds in the two largest units that matter: "1.5 s", "12 min", "3 h 20 min". */
+/** Milliseconds in the two largest units that matter: "1.5 s", "90 s", "12 min", "3 h 20 min". */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${ms} ms`;
-  if (ms < 60_000) return `${Math.round(ms / 100) / 10} s`;
+  if (ms < 59_950) return `${Math.round(ms / 100) / 10} s`;
   const minutes = Math.ceil(ms / 60_000);
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);

@@ -105,5 +105,6 @@ export function show(value: unknown): string {
   if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
     return String(value);
   }
-  return Array.isArray(value) ? "a list" : `a value of type ${typeof value}`;
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a value of type ${typeof value}`;
 }

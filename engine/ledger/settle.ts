@@ -60,7 +60,7 @@ export async function postSettlement(
   const flags = [...reply.flags, ...unpriced];
   if (reply.status !== "duplicate" && reply.status !== "superseded") {
     const entry = {
-      id: `${decisionId}:report:${sequence}`,
+      id: reportEntryId(decisionId, sequence, request.digest),
       kind: reply.status === "corrected" ? ("corrected" as const) : ("settled" as const),
       decisionId,
       atMs: request.nowMs,
@@ -80,13 +80,13 @@ export async function postSettlement(
   };
 }
 
-/** Appends the entry of a reservation's end; an end that changed nothing has none. */
+/** Appends the entry of a reservation's end; what was never held has none. */
 export async function postEnd(
   end: EndReply,
   kind: Extract<EntryKind, "released" | "expired">,
   ports: Ports,
 ): Promise<void> {
-  if (!end.ended || (end.postings.length === 0 && kind === "released")) return;
+  if (!end.ended || !end.held) return;
   await ports.log.append(
     entryRecord({
       id: `${end.decisionId}:${kind}`,
@@ -99,6 +99,11 @@ export async function postEnd(
       postings: end.postings,
     }),
   );
+}
+
+/** Id of the entry a report is settled by; the digest tells reports of one number apart. */
+export function reportEntryId(decisionId: string, sequence: number, digest: string): string {
+  return `${decisionId}:report:${sequence}:${digest.slice(0, 8)}`;
 }
 
 /** A decision by id: from the store, or, once that has forgotten it, back from the log. */

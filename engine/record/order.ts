@@ -26,6 +26,11 @@ export function* inStateOrder<Line extends LogLine>(lines: Iterable<Line>): Gene
 
 /** Place of a line's change in the store's order; null where it makes none. */
 export function stateSequence(line: LogLine): number | null {
-  if (line.kind === "decision") return line.reservation.state_sequence;
-  return line.kind === "entry" ? line.state_sequence : null;
+  const sequence =
+    line.kind === "decision"
+      ? line.reservation.state_sequence
+      : line.kind === "entry"
+        ? line.state_sequence
+        : 0;
+  return sequence === 0 ? null : sequence;
 }

@@ -64,8 +64,6 @@ export interface RecordedDecision {
 
 /** What the state store was asked for, enough to rebuild it. */
 export interface RecordedReservation {
-  /** Expected costs counted by velocity, in the order tried; all but the last were undone. */
-  readonly charges: readonly { readonly cost_nano_usd: string; readonly model: string }[];
   /** Ceiling of the cost held (or asked for), exact. */
   readonly ceiling_pico_usd: string;
   readonly content_digest: string;
@@ -76,6 +74,14 @@ export interface RecordedReservation {
   readonly holds: readonly RecordedHold[];
   readonly idempotency_key: string;
   readonly state_sequence: number;
+  /** Models tried in order, with the expected cost that velocity counted where it was held. */
+  readonly tried: readonly RecordedTry[];
+}
+
+export interface RecordedTry {
+  readonly cost_nano_usd: string;
+  readonly held: boolean;
+  readonly model: string;
 }
 
 export interface RecordedHold {

@@ -38,10 +38,6 @@ export function decisionRecord(made: Made): DecisionRecord {
       retry_of: intent.attempt.retryOf,
     },
     reservation: {
-      charges: judgement.charged.map(({ costNanoUsd, model }) => ({
-        cost_nano_usd: String(costNanoUsd),
-        model,
-      })),
       ceiling_pico_usd: String((judgement.holding ?? context.asked).estimate.ceilingPicoUsd),
       content_digest: request.contentDigest,
       deadline_ms: request.deadlineMs,
@@ -50,6 +46,11 @@ export function decisionRecord(made: Made): DecisionRecord {
       holds: holds.map(recordedHold),
       idempotency_key: request.idempotencyKey,
       state_sequence: judgement.stateSequence,
+      tried: judgement.holds.map(({ held, option }) => ({
+        cost_nano_usd: String(option.costNanoUsd),
+        held,
+        model: option.model,
+      })),
     },
     timings_us: {
       evaluate: Math.round(judgement.evaluateUs),

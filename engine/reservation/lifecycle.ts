@@ -50,6 +50,8 @@ export interface EndReply {
   /** False if nothing changed. */
   readonly ended: boolean;
   readonly state: ReservationState | "unknown";
+  /** Its cost had been held, so the ledger knows it and wants to know its end. */
+  readonly held: boolean;
   readonly postings: readonly Posting[];
   readonly costPicoUsd: bigint;
   readonly stateSequence: number;

@@ -157,6 +157,18 @@ export function countAttempt(state: WindowState, isRetry: boolean): void {
   if (isRetry) state.retries += 1;
 }
 
+/** Takes an attempt back from the window it was counted in, if that is still kept. */
+export function uncountAttempt(state: WindowState, index: number, isRetry: boolean): void {
+  const retries = isRetry ? 1 : 0;
+  if (index === state.index) {
+    state.attempts = Math.max(0, state.attempts - 1);
+    state.retries = Math.max(0, state.retries - retries);
+  } else if (index === state.index - 1) {
+    state.attemptsBefore = Math.max(0, state.attemptsBefore - 1);
+    state.retriesBefore = Math.max(0, state.retriesBefore - retries);
+  }
+}
+
 export function chargeWindow(state: WindowState, cost: number): void {
   state.cost = saturate(state.cost + cost);
   state.calls += 1;

@@ -77,7 +77,7 @@ export namespace weir {
       /** Time of the decision, milliseconds since the Unix epoch. */
       decidedAtMs: Int64;
     }
-    export const Decision: Codec<Decision>;
+    export const Decision: Codec<weir.v1.Decision>;
     /** One finding of a rule. */
     export interface Reason {
       /** Stable code ("budget.exhausted"). */
@@ -93,7 +93,7 @@ export namespace weir {
       /** True if the rule runs in shadow: it did not count. */
       shadow: boolean;
     }
-    export const Reason: Codec<Reason>;
+    export const Reason: Codec<weir.v1.Reason>;
     /** Constraints on an allowed or rerouted call. */
     export interface Obligations {
       /** Cap on output tokens; 0: none. */
@@ -103,7 +103,7 @@ export namespace weir {
       /** Headers to set on the provider call. */
       headers: Record<string, string>;
     }
-    export const Obligations: Codec<Obligations>;
+    export const Obligations: Codec<weir.v1.Obligations>;
     /** Cost of an intent on one model, in micro-USD, rounded up. */
     export interface Estimate {
       /** Whether the price book knows the model. */
@@ -117,19 +117,19 @@ export namespace weir {
       /** Output tokens assumed for the ceiling. */
       outputTokensMax: Int64;
     }
-    export const Estimate: Codec<Estimate>;
+    export const Estimate: Codec<weir.v1.Estimate>;
     /** Request to decide one intent. */
     export interface DecideRequest {
       /** The intent. */
       intent: weir.v1.Intent | null;
     }
-    export const DecideRequest: Codec<DecideRequest>;
+    export const DecideRequest: Codec<weir.v1.DecideRequest>;
     /** Answer to one intent. */
     export interface DecideResponse {
       /** The decision. */
       decision: weir.v1.Decision | null;
     }
-    export const DecideResponse: Codec<DecideResponse>;
+    export const DecideResponse: Codec<weir.v1.DecideResponse>;
     /** One intent on a stream. */
     export interface DecideStreamRequest {
       /** Caller's tag, sent back with the answer. */
@@ -137,7 +137,7 @@ export namespace weir {
       /** The intent. */
       intent: weir.v1.Intent | null;
     }
-    export const DecideStreamRequest: Codec<DecideStreamRequest>;
+    export const DecideStreamRequest: Codec<weir.v1.DecideStreamRequest>;
     /** One answer on a stream. */
     export interface DecideStreamResponse {
       /** Tag of the request. */
@@ -147,19 +147,19 @@ export namespace weir {
       /** Why there is none; the stream goes on. */
       error: weir.v1.StreamError | null;
     }
-    export const DecideStreamResponse: Codec<DecideStreamResponse>;
+    export const DecideStreamResponse: Codec<weir.v1.DecideStreamResponse>;
     /** Request to take one report. */
     export interface ReportRequest {
       /** The report. */
       report: weir.v1.UsageReport | null;
     }
-    export const ReportRequest: Codec<ReportRequest>;
+    export const ReportRequest: Codec<weir.v1.ReportRequest>;
     /** Answer to one report. */
     export interface ReportResponse {
       /** What the report did. */
       result: weir.v1.ReportResult | null;
     }
-    export const ReportResponse: Codec<ReportResponse>;
+    export const ReportResponse: Codec<weir.v1.ReportResponse>;
     /** One report on a stream. */
     export interface ReportStreamRequest {
       /** Caller's tag, sent back with the answer. */
@@ -167,7 +167,7 @@ export namespace weir {
       /** The report. */
       report: weir.v1.UsageReport | null;
     }
-    export const ReportStreamRequest: Codec<ReportStreamRequest>;
+    export const ReportStreamRequest: Codec<weir.v1.ReportStreamRequest>;
     /** One answer to a report on a stream. */
     export interface ReportStreamResponse {
       /** Tag of the request. */
@@ -177,7 +177,7 @@ export namespace weir {
       /** Why it was not taken; the stream goes on. */
       error: weir.v1.StreamError | null;
     }
-    export const ReportStreamResponse: Codec<ReportStreamResponse>;
+    export const ReportStreamResponse: Codec<weir.v1.ReportStreamResponse>;
     /** An error that ends one message of a stream, not the stream. */
     export interface StreamError {
       /** Canonical gRPC code. */
@@ -189,7 +189,7 @@ export namespace weir {
       /** Fields that were wrong. */
       violations: weir.v1.FieldViolation[];
     }
-    export const StreamError: Codec<StreamError>;
+    export const StreamError: Codec<weir.v1.StreamError>;
     /** One wrong field. */
     export interface FieldViolation {
       /** Path of the field ("tokens.input"). */
@@ -197,19 +197,19 @@ export namespace weir {
       /** What was wrong and what is accepted. */
       description: string;
     }
-    export const FieldViolation: Codec<FieldViolation>;
+    export const FieldViolation: Codec<weir.v1.FieldViolation>;
     /** Request to release a reservation. */
     export interface CancelRequest {
       /** Decision whose call was not made. Mandatory. */
       decisionId: string;
     }
-    export const CancelRequest: Codec<CancelRequest>;
+    export const CancelRequest: Codec<weir.v1.CancelRequest>;
     /** Answer to a cancel. */
     export interface CancelResponse {
       /** True if this call released the reservation; false if it had already ended without a report. */
       released: boolean;
     }
-    export const CancelResponse: Codec<CancelResponse>;
+    export const CancelResponse: Codec<weir.v1.CancelResponse>;
     /** An execution intent: what a caller wants to execute, who pays for it, and on which data. */
     export interface Intent {
       /** Caller's id of this intent; with the tenant, the principal and the attempt number it is the idempotency key. Mandatory, 1 to 128 characters. */
@@ -241,7 +241,7 @@ export namespace weir {
       /** Milliseconds the caller is ready to wait for the whole call, 0 to 604800000. 0: not said. */
       deadlineMs: Int64;
     }
-    export const Intent: Codec<Intent>;
+    export const Intent: Codec<weir.v1.Intent>;
     /** Who the call is for; every field at most 128 characters. */
     export interface Attribution {
       /** Tenant. Mandatory. */
@@ -261,7 +261,7 @@ export namespace weir {
       /** Customer of the tenant, where cost is passed on. */
       customer: string;
     }
-    export const Attribution: Codec<Attribution>;
+    export const Attribution: Codec<weir.v1.Attribution>;
     /** Kind of model call. */
     export type Operation = number;
     export const Operation: {
@@ -313,7 +313,7 @@ export namespace weir {
       /** Part of the input that will be written to the provider's cache. */
       cacheWrite: Int64;
     }
-    export const Tokens: Codec<Tokens>;
+    export const Tokens: Codec<weir.v1.Tokens>;
     /** How sensitive the data is. */
     export type Sensitivity = number;
     export const Sensitivity: {
@@ -337,7 +337,7 @@ export namespace weir {
       /** Region the data must stay in ("eu", "us"). Empty: anywhere. At most 64 characters. */
       residency: string;
     }
-    export const DataScope: Codec<DataScope>;
+    export const DataScope: Codec<weir.v1.DataScope>;
     /** One agent execution. */
     export interface Run {
       /** Id of the run, 1 to 128 characters. */
@@ -351,7 +351,7 @@ export namespace weir {
       /** Digest of the step's input; the same digest again is the same step repeated. Optional, at most 128 characters. */
       fingerprint: string;
     }
-    export const Run: Codec<Run>;
+    export const Run: Codec<weir.v1.Run>;
     /** Which try of an intent this is. */
     export interface Attempt {
       /** Number of the try, 1 to 1000; 0 means 1. */
@@ -361,7 +361,7 @@ export namespace weir {
       /** Intent id this one retries where the caller made a new id. Optional, at most 128 characters. */
       retryOf: string;
     }
-    export const Attempt: Codec<Attempt>;
+    export const Attempt: Codec<weir.v1.Attempt>;
     /** Prompt template used. */
     export interface Prompt {
       /** Id, at most 128 characters. */
@@ -369,7 +369,7 @@ export namespace weir {
       /** Version, at most 64 characters. */
       version: string;
     }
-    export const Prompt: Codec<Prompt>;
+    export const Prompt: Codec<weir.v1.Prompt>;
     /** How the call ended. */
     export type Outcome = number;
     export const Outcome: {
@@ -411,7 +411,7 @@ export namespace weir {
       /** Part of output spent on reasoning. */
       reasoning: Int64;
     }
-    export const Usage: Codec<Usage>;
+    export const Usage: Codec<weir.v1.Usage>;
     /** What actually happened to one decided call. Figures are cumulative: a later report replaces an earlier one. */
     export interface UsageReport {
       /** Decision the report is about. Mandatory. */
@@ -431,7 +431,7 @@ export namespace weir {
       /** Service tier that served the call, if it differs ("standard", "batch", "flex", "priority"). */
       serviceTier: string;
     }
-    export const UsageReport: Codec<UsageReport>;
+    export const UsageReport: Codec<weir.v1.UsageReport>;
     /** What became of a report. */
     export type ReportStatus = number;
     export const ReportStatus: {
@@ -461,7 +461,7 @@ export namespace weir {
       /** "overrun" (more than was held), "late" (after expiry or release), "unpriced". */
       flags: string[];
     }
-    export const ReportResult: Codec<ReportResult>;
+    export const ReportResult: Codec<weir.v1.ReportResult>;
   }
 }
 
@@ -471,7 +471,7 @@ export namespace google {
       type_url: string;
       value: Uint8Array;
     }
-    export const Any: Codec<Any>;
+    export const Any: Codec<google.protobuf.Any>;
   }
   export namespace rpc {
     export interface ErrorInfo {
@@ -479,23 +479,22 @@ export namespace google {
       domain: string;
       metadata: Record<string, string>;
     }
-    export const ErrorInfo: Codec<ErrorInfo>;
+    export const ErrorInfo: Codec<google.rpc.ErrorInfo>;
     export interface BadRequest {
       fieldViolations: google.rpc.BadRequest.FieldViolation[];
     }
-    export const BadRequest: Codec<BadRequest>;
+    export const BadRequest: Codec<google.rpc.BadRequest> & { readonly FieldViolation: Codec<google.rpc.BadRequest.FieldViolation> };
     export namespace BadRequest {
       export interface FieldViolation {
         field: string;
         description: string;
       }
-      export const FieldViolation: Codec<FieldViolation>;
     }
     export interface Status {
       code: number;
       message: string;
       details: google.protobuf.Any[];
     }
-    export const Status: Codec<Status>;
+    export const Status: Codec<google.rpc.Status>;
   }
 }

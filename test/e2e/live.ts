@@ -10,10 +10,10 @@ import { decoder, encoder } from "../../adapters/grpc/codec.ts";
 import { connect, type WeirClient } from "../../adapters/grpc/client.ts";
 import { type Service, startService } from "../../adapters/serve.ts";
 import { checkLedger, type LedgerCheck } from "../../adapters/serve/ledger-check.ts";
+import { createKey } from "../../adapters/keys/keys.ts";
 import { openLocalStorage } from "../../adapters/serve/local-storage.ts";
 import { SteppedClock } from "../../adapters/system/clock.ts";
-import { type FieldViolation, WeirError } from "../../engine/errors.ts";
-import type { Balance } from "../../engine/ports.ts";
+import type { FieldViolation, WeirError } from "../../engine/errors.ts";
 import { google, weir, type Encodable } from "../../proto/gen/weir.js";
 import { START_MS } from "../support/engine.ts";
 
@@ -44,6 +44,7 @@ export const encodeDecide = encoder(weir.v1.DecideRequest);
 export const encodeReport = encoder(weir.v1.ReportRequest);
 export const encodeCancel = encoder(weir.v1.CancelRequest);
 const decodeDecide = decoder(weir.v1.DecideResponse);
+const decodeCancel = decoder(weir.v1.CancelResponse);
 const decodeReport = decoder(weir.v1.ReportResponse);
 const decodeStatus = decoder(google.rpc.Status);
 const decodeErrorInfo = decoder(google.rpc.ErrorInfo);
@@ -68,14 +69,18 @@ export interface Live {
   readonly clock: SteppedClock;
   readonly client: WeirClient;
   readonly faults: readonly WeirError[];
+  keyOf(principal: string): string;
   /** Sends these bytes to a unary method; the answer's bytes, or how it was refused. */
   send(method: Method, bytes: Uint8Array, key?: string): Promise<Buffer | Refusal>;
   decide(intent: WireIntent, key?: string): Promise<weir.v1.Decision | Refusal>;
+  cancel(decisionId: string, key?: string): Promise<weir.v1.CancelResponse | Refusal>;
   report(report: WireReport, key?: string): Promise<weir.v1.ReportResult | Refusal>;
   /** Posts this text as JSON to the decision endpoint. */
-  post(text: string | Uint8Array): Promise<{ readonly status: number; readonly body: unknown }>;
-  balances(): Promise<readonly Balance[]>;
-  openReservations(): Promise<number>;
+  post(text: string): Promise<{ readonly status: number; readonly body: unknown }>;
+  /** Balances that are not nothing, and open reservations: what a refused call must leave as it is. */
+  standing(): Promise<{ readonly balances: readonly string[]; readonly open: number }>;
+  /** Asks for a lawful decision, which must be allowed, and gives it back. */
+  proveItServes(): Promise<void>;
   /** Stops the service, checks the ledger, removes the folder. */
   close(): Promise<LedgerCheck>;
 }
@@ -83,11 +88,21 @@ export interface Live {
 /** Longest timer there is: what the stepped clock says is swept when the test says so. */
 const NEVER_MS = 2 ** 31 - 1;
 
-export async function openLive(flags: Readonly<Record<string, string>> = {}): Promise<Live> {
+export interface LiveOptions {
+  readonly flags?: Readonly<Record<string, string>>;
+  /** Principals that get an API key; with none, callers are the principal "local". */
+  readonly principals?: readonly string[];
+}
+
+export async function openLive({ flags = {}, principals = [] }: LiveOptions = {}): Promise<Live> {
   const cwd = mkdtempSync(join(tmpdir(), "weir-e2e-"));
   const free = { "grpc-listen": "127.0.0.1:0", "http-listen": "127.0.0.1:0", "log-sync": "os" };
   const loaded = await loadConfig({ cwd, env: {}, flags: { ...free, ...flags } });
   const config = { ...loaded, sweepIntervalMs: NEVER_MS };
+  const keys = new Map<string, string>();
+  for (const principal of principals) {
+    keys.set(principal, (await createKey(config.data, { note: "", now: 0, principal })).secret);
+  }
   const clock = new SteppedClock(START_MS);
   const faults: WeirError[] = [];
   const onFault = (fault: WeirError): void => void faults.push(fault);
@@ -97,17 +112,25 @@ export async function openLive(flags: Readonly<Record<string, string>> = {}): Pr
   const client = connect({ address });
   const raw = new Client(address, credentials.createInsecure());
   const send: Live["send"] = (method, bytes, key) => sendRaw(raw, method, bytes, key);
+  const decide: Live["decide"] = async (intent, key) => {
+    const answer = await send("Decide", encodeDecide({ intent }), key);
+    return isRefusal(answer) ? answer : (decodeDecide(answer).decision as weir.v1.Decision);
+  };
+  const cancel: Live["cancel"] = async (decisionId, key) => {
+    const answer = await send("Cancel", encodeCancel({ decisionId }), key);
+    return isRefusal(answer) ? answer : decodeCancel(answer);
+  };
+  let served = 0;
   return {
     clock,
     client,
     config,
     faults,
+    keyOf: (principal) => keys.get(principal) ?? expect.unreachable(`${principal} has no key`),
     service,
     send,
-    decide: async (intent, key) => {
-      const answer = await send("Decide", encodeDecide({ intent }), key);
-      return isRefusal(answer) ? answer : (decodeDecide(answer).decision as weir.v1.Decision);
-    },
+    cancel,
+    decide,
     report: async (report, key) => {
       const answer = await send("Report", encodeReport({ report }), key);
       return isRefusal(answer) ? answer : (decodeReport(answer).result as weir.v1.ReportResult);
@@ -115,11 +138,23 @@ export async function openLive(flags: Readonly<Record<string, string>> = {}): Pr
     post: async (body) => {
       const url = `http://127.0.0.1:${service.http.port}/v1/data/weir/decision`;
       const headers = { "content-type": "application/json" };
-      const response = await fetch(url, { body: body as BodyInit, headers, method: "POST" });
+      const response = await fetch(url, { body, headers, method: "POST" });
       return { body: await response.json(), status: response.status };
     },
-    balances: () => storage.state.balances(),
-    openReservations: () => storage.state.openReservations(),
+    standing: async () => ({
+      balances: (await storage.state.balances())
+        .filter(({ held, settled }) => held !== 0n || settled !== 0n)
+        .map(({ held, instance, settled }) => `${instance}: held ${held}, settled ${settled}`),
+      open: await storage.state.openReservations(),
+    }),
+    proveItServes: async () => {
+      served += 1;
+      const [principal = ""] = principals;
+      clock.advance(60_000);
+      const { effect, id } = accepted(await decide(wireIntent(`served-${served}`), keys.get(principal)));
+      expect(weir.v1.Effect.EFFECT_ALLOW).toBe(effect);
+      expect(accepted(await cancel(id, keys.get(principal)))).toEqual({ released: true });
+    },
     close: async () => {
       client.close();
       raw.close();
@@ -145,6 +180,26 @@ export function accepted<Answer extends object>(answer: Answer | Refusal): Answe
 export function refused(answer: object): Refusal {
   if (!isRefusal(answer)) expect.unreachable("the call was accepted");
   return answer as Refusal;
+}
+
+/** The call is refused exactly so, changes nothing, and the service still decides. */
+export async function expectRefused(live: Live, call: () => Promise<object>, want: Refusal): Promise<void> {
+  const before = await live.standing();
+  const got = refused(await call());
+  expect(got).toEqual(want);
+  expect(got.message).not.toMatch(/^[A-Z]/);
+  expect(await live.standing()).toEqual(before);
+  await live.proveItServes();
+}
+
+/** The refusal of one wrong field. */
+export function invalid(what: "intent" | "report" | "cancel", field: string, description: string): Refusal {
+  return {
+    code: "INVALID_ARGUMENT",
+    message: `${what} refused: ${field}: ${description}`,
+    reason: what === "intent" ? "intent.invalid" : "report.invalid",
+    violations: [{ description, field }],
+  };
 }
 
 function sendRaw(client: Client, method: Method, bytes: Uint8Array, key?: string): Promise<Buffer | Refusal> {

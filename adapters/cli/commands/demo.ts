@@ -14,7 +14,7 @@ import { showsColor, type Terminal } from "../terminal.ts";
 
 const DEFAULT_SEED = 1;
 const DEFAULT_CALLS = 2_000;
-const WIDTH_MIN = 100;
+const WIDTH_MIN = 80;
 
 /** Hosts the service and sends it a day's trouble; exit code 1 if the money does not add up. */
 export async function run({ flags, json, terminal }: Invocation): Promise<number> {
@@ -27,7 +27,12 @@ export async function run({ flags, json, terminal }: Invocation): Promise<number
   try {
     const progress = new Progress(screenOf(json, terminal), speed);
     const result = await runDemo(
-      { data: folder.path, trace, seed, onFault: (error) => terminal.note(`${error.code}: ${error.message}`) },
+      {
+        data: folder.path,
+        trace,
+        seed,
+        onFault: (error) => terminal.note(`${error.code}: ${error.message}`),
+      },
       progress,
     );
     const layout = { style: styleOf(terminal.color), width: widthOf(process.stdout) };
@@ -50,7 +55,8 @@ function readNumber(
   if (text === undefined) return absent;
   const type = integer(min, max);
   const value = type.read(text, "");
-  if (value === undefined) throw new UsageError(`--${name} ${text} is not accepted; accepted is ${type.accepts}`);
+  if (value === undefined)
+    throw new UsageError(`--${name} ${text} is not accepted; accepted is ${type.accepts}`);
   return value;
 }
 

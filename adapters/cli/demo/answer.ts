@@ -20,7 +20,12 @@ export interface Decided {
 export function answerFromMessage(message: weir.v1.Decision, answers: number): Decided {
   const most = Number(message.estimate?.outputTokensMax ?? 0);
   const obliged = Number(message.obligations?.maxOutputTokens ?? 0);
-  return { answers, decisionId: message.id, effect: effectOf(message), outputCap: capOf(most, obliged, answers) };
+  return {
+    answers,
+    decisionId: message.id,
+    effect: effectOf(message),
+    outputCap: capOf(most, obliged, answers),
+  };
 }
 
 /** From the engine itself. */

@@ -14,13 +14,21 @@ export interface BusyScope {
 }
 
 /** The teams and features nearest to their limit, nearest first; looks at copies and changes nothing. */
-export function busiestScopes(state: Storage["state"], plan: ScopePlan, nowMs: number, count: number): readonly BusyScope[] {
+export function busiestScopes(
+  state: Storage["state"],
+  plan: ScopePlan,
+  nowMs: number,
+  count: number,
+): readonly BusyScope[] {
   if (!(state instanceof MemoryStateStore)) return [];
   const busy: BusyScope[] = [];
-  for (const { scopes } of [...state.tenants.values()]) {
+  for (const { scopes } of state.tenants.values()) {
     for (const [scope, { bornMs, windows }] of scopes.scopes) {
       const kind = scope.slice(0, scope.indexOf(":"));
-      const at = kind === "team" || kind === "feature" ? plan.kinds.find((one) => one.kind === kind) : undefined;
+      const at =
+        kind === "team" || kind === "feature"
+          ? plan.kinds.find((one) => one.kind === kind)
+          : undefined;
       const place = at?.windows.findIndex(({ name }) => name === "1m") ?? -1;
       const parameters = at?.windows[place];
       const window = windows[place];

@@ -112,9 +112,17 @@ describe("the demo over gRPC", () => {
       truncateSync(segment, Math.floor(statSync(segment).size * part));
       const result = await demoRepaired(name);
       expect(printed(result)).toEqual(printed(first));
-      const config = await loadConfig({ cwd: folder, env: {}, flags: { data: join(folder, name) } });
+      const config = await loadConfig({
+        cwd: folder,
+        env: {},
+        flags: { data: join(folder, name) },
+      });
       const { differences, imbalances, owed } = await checkLedger(config);
-      expect({ differences, imbalances, owed }).toEqual({ differences: [], imbalances: [], owed: 0 });
+      expect({ differences, imbalances, owed }).toEqual({
+        differences: [],
+        imbalances: [],
+        owed: 0,
+      });
     },
   );
 
@@ -128,7 +136,7 @@ describe("the demo over gRPC", () => {
   it("refuses a folder that holds another demo, or another log", async () => {
     await expect(demo("first", 2)).rejects.toThrow(/holds a demo with seed 1, this one has 2/);
     cpSync(join(folder, "first/log"), join(folder, "stranger/log"), { recursive: true });
-    await expect(demo("stranger")).rejects.toThrow(/holds a log that is not the demo's/);
+    await expect(demo("stranger")).rejects.toThrow(/holds log, which is not the demo's/);
   });
 });
 

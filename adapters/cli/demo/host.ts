@@ -39,7 +39,7 @@ export interface Host {
   readonly journal: Journal;
   /** Address that gRPC is served at. */
   readonly address: string;
-  client(principal: string): WeirClient;
+  readonly client: (principal: string) => WeirClient;
   /** Stops the service; the log is whole after it. */
   close(): Promise<void>;
   /** The log, in order. */
@@ -54,10 +54,23 @@ const CALL_TIMEOUT_MS = 120_000;
 /** Opens the data folder and starts the service on it, on free ports of this machine. */
 export async function openHost({ data, trace, seed, onFault }: RunOptions): Promise<Host> {
   mkdirSync(data, { recursive: true, mode: 0o700 });
-  const flags = { data, "grpc-listen": "127.0.0.1:0", "http-listen": "127.0.0.1:0", "log-sync": "os" };
-  const config = { ...(await loadConfig({ cwd: data, env: {}, flags })), sweepIntervalMs: NEVER_MS };
+  const flags = {
+    data,
+    "grpc-listen": "127.0.0.1:0",
+    "http-listen": "127.0.0.1:0",
+    "log-sync": "os",
+  };
+  const config = {
+    ...(await loadConfig({ cwd: data, env: {}, flags })),
+    sweepIntervalMs: NEVER_MS,
+  };
   const bundle = loadBundle(config.bundle);
-  markFolder(data, { bundle: bundle.digest, calls: trace.length, seed, trace: digestOf(trace) });
+  markFolder(data, {
+    bundle: bundle.digest.slice(0, 16),
+    calls: trace.length,
+    seed,
+    trace: digestOf(trace),
+  });
   const clock = new SteppedClock(TRACE_START_MS - WARM_UP_MS);
   const storage = await openLocalStorage(config, clock, onFault);
   const lines = function* (): Generator<LogLine> {
@@ -113,4 +126,7 @@ function digestOf(trace: readonly TraceCall[]): string {
 }
 
 /** Where the trace that ships is. */
-export const SHIPPED_TRACE = join(import.meta.dirname, "../../../examples/trace/azure-llm-2023-conversation-2000.csv");
+export const SHIPPED_TRACE = join(
+  import.meta.dirname,
+  "../../../examples/trace/azure-llm-2023-conversation-2000.csv",
+);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WeirError } from "../../../engine/errors.ts";
 import type { DecisionRecord, LogLine } from "../../../engine/record/record.ts";
@@ -69,9 +69,9 @@ const MARK = "demo.json";
 export function markFolder(folder: string, run: RunIdentity): void {
   const path = join(folder, MARK);
   if (!existsSync(path)) {
-    if (existsSync(join(folder, "log"))) {
-      throw refuse(folder, "holds a log that is not the demo's");
-    }
+    // Somebody's keys would be revoked, somebody's log be written to.
+    const others = readdirSync(folder).filter((name) => !name.startsWith(MARK));
+    if (others.length > 0) throw refuse(folder, `holds ${others[0]}, which is not the demo's`);
     writeFileSync(`${path}.draft`, `${JSON.stringify(run)}\n`);
     renameSync(`${path}.draft`, path);
     return;
@@ -79,7 +79,10 @@ export function markFolder(folder: string, run: RunIdentity): void {
   const earlier = readMark(path);
   for (const name of ["seed", "calls", "trace", "bundle"] as const) {
     if (earlier[name] === run[name]) continue;
-    throw refuse(folder, `holds a demo with ${name} ${String(earlier[name])}, this one has ${run[name]}`);
+    throw refuse(
+      folder,
+      `holds a demo with ${name} ${String(earlier[name])}, this one has ${run[name]}`,
+    );
   }
 }
 
@@ -92,5 +95,8 @@ function readMark(path: string): Partial<Record<keyof RunIdentity, unknown>> {
 }
 
 function refuse(folder: string, what: string): WeirError {
-  return new WeirError("config.invalid", `data folder ${folder} ${what}; give another folder, or the same options`);
+  return new WeirError(
+    "config.invalid",
+    `data folder ${folder} ${what}; give another folder, or the same options`,
+  );
 }

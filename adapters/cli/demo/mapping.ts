@@ -80,7 +80,15 @@ class Mapper {
     }
     const single = drawTrouble(this.#random);
     if (single === null) return this.#plan(drawFeature(this.#random), call, atMs, index, null, {});
-    return this.#plan(single.feature, call, atMs, index, single.trouble, single.change, single.principal);
+    return this.#plan(
+      single.feature,
+      call,
+      atMs,
+      index,
+      single.trouble,
+      single.change,
+      single.principal,
+    );
   }
 
   #plan(
@@ -111,7 +119,12 @@ class Mapper {
         operation: "chat",
         model: change.model ?? model,
         task: change.task ?? feature.task,
-        tokens: { input, inputP95: Math.ceil(input * P95), outputMax: feature.outputMax, ...change.tokens },
+        tokens: {
+          input,
+          inputP95: Math.ceil(input * P95),
+          outputMax: feature.outputMax,
+          ...change.tokens,
+        },
         data: { sensitivity: feature.sensitivity, ...change.data },
         run: change.run ?? (feature.agent === undefined ? undefined : this.#nextStep()),
         attempt: change.attempt,

@@ -31,7 +31,13 @@ export class Progress implements Watcher {
   readonly #screen: Screen;
   /** Trace milliseconds per millisecond; 0: as fast as it goes. */
   readonly #speed: number;
-  readonly #counts: Record<Effect | "rejected", number> = { allow: 0, reroute: 0, throttle: 0, block: 0, rejected: 0 };
+  readonly #counts: Record<Effect | "rejected", number> = {
+    allow: 0,
+    reroute: 0,
+    throttle: 0,
+    block: 0,
+    rejected: 0,
+  };
   #host: Host | null = null;
   #calls = 0;
   #done = 0;
@@ -51,9 +57,13 @@ export class Progress implements Watcher {
     this.#calls = calls;
     const { address, journal } = host;
     if (journal.size > 0) {
-      this.#screen.note(`serving gRPC at ${address}; taking up a run whose log holds ${grouped(journal.size)} decisions`);
+      this.#screen.note(
+        `serving gRPC at ${address}; taking up a run whose log holds ${grouped(journal.size)} decisions`,
+      );
     } else {
-      this.#screen.note(`serving gRPC at ${address}; warming up with ${grouped(warmUpCalls)} calls over two simulated days`);
+      this.#screen.note(
+        `serving gRPC at ${address}; warming up with ${grouped(warmUpCalls)} calls over two simulated days`,
+      );
     }
   }
 
@@ -75,8 +85,14 @@ export class Progress implements Watcher {
   answered(_call: unknown, answer: Answer): void {
     this.#counts[answer === "rejected" ? answer : answer.effect] += 1;
     this.#done += 1;
-    if (this.#screen.draw !== null || this.#done % Math.max(1, Math.floor(this.#calls / PARTS)) !== 0) return;
-    this.#screen.note(`${grouped(this.#done)} of ${grouped(this.#calls)} calls: ${this.#effects(", ")}`);
+    if (
+      this.#screen.draw !== null ||
+      this.#done % Math.max(1, Math.floor(this.#calls / PARTS)) !== 0
+    )
+      return;
+    this.#screen.note(
+      `${grouped(this.#done)} of ${grouped(this.#calls)} calls: ${this.#effects(", ")}`,
+    );
   }
 
   async closing(): Promise<void> {

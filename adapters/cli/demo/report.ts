@@ -9,7 +9,11 @@ import { BURST_FACTOR } from "./trouble.ts";
 
 /** Whether the run kept its promises: the ledger verifies, nothing was overdrawn, every hold ended. */
 export function isSound({ check, openReservations }: RunResult): boolean {
-  return check.problems.length === 0 && check.overdrawn.length === 0 && check.open + openReservations === 0;
+  return (
+    check.problems.length === 0 &&
+    check.overdrawn.length === 0 &&
+    check.open + openReservations === 0
+  );
 }
 
 /** The run as one JSON object. Money is in USD; entries are those of the whole log, warm-up included. */
@@ -58,7 +62,9 @@ export function toText(result: RunResult, told: Told, layout: Layout): string {
   const { tally } = result;
   const title = (text: string) => ["", style.bold(text)];
   return [
-    style.bold(`${grouped(tally.total.calls)} calls, ${spoken(tally.spanMs)} of traffic, seed ${told.seed}`),
+    style.bold(
+      `${grouped(tally.total.calls)} calls, ${spoken(tally.spanMs)} of traffic, seed ${told.seed}`,
+    ),
     "",
     ...teamTable([...tally.teams, tally.total], style),
     ...title("why (calls for which a rule spoke, and what it said first)"),
@@ -90,12 +96,28 @@ const COLUMNS: readonly Column[] = [
 
 function teamTable(teams: readonly TeamTally[], style: Style): readonly string[] {
   const nameWidth = Math.max(...teams.map(({ team }) => team.length), 4);
-  const widths = COLUMNS.map(([title, cell]) => Math.max(title.length, ...teams.map((team) => cell(team).length)));
+  const widths = COLUMNS.map(([title, cell]) =>
+    Math.max(title.length, ...teams.map((team) => cell(team).length)),
+  );
   const row = (name: string, cells: readonly string[]) =>
     `${name.padEnd(nameWidth)}  ${cells.map((cell, index) => cell.padStart(widths[index] ?? 0)).join("  ")}`;
-  const lines = teams.map((team) => row(team.team, COLUMNS.map(([, cell]) => cell(team))));
+  const lines = teams.map((team) =>
+    row(
+      team.team,
+      COLUMNS.map(([, cell]) => cell(team)),
+    ),
+  );
   const last = lines.pop() ?? "";
-  return [style.faint(row("team", COLUMNS.map(([title]) => title))), ...lines, style.bold(last)];
+  return [
+    style.faint(
+      row(
+        "team",
+        COLUMNS.map(([title]) => title),
+      ),
+    ),
+    ...lines,
+    style.bold(last),
+  ];
 }
 
 function reasonTable({ tally }: RunResult, { style, width }: Layout): readonly string[] {
@@ -105,7 +127,11 @@ function reasonTable({ tally }: RunResult, { style, width }: Layout): readonly s
   const margin = countWidth + codeWidth + 4;
   return reasons.map(({ code, count, example, severity }) => {
     const grave = severity === "error" || severity === "critical";
-    const paint = grave ? style.red : severity === "warning" ? style.yellow : (text: string) => text;
+    const paint = grave
+      ? style.red
+      : severity === "warning"
+        ? style.yellow
+        : (text: string) => text;
     const start = `${grouped(count).padStart(countWidth)}  ${paint(code.padEnd(codeWidth))}  `;
     return start + wrap(harmless(example), width - margin).join(`\n${" ".repeat(margin)}`);
   });
@@ -115,7 +141,8 @@ function stopRow(name: string, what: string, stop: Stop): string {
   const start = `${name.padEnd(NAME_WIDTH)}${what}: `;
   if (stop.calls === 0) return `${start}none in these calls`;
   const { admitted, admittedBefore, bystanders, calls, detectMs, leaked } = stop;
-  if (detectMs === null) return `${start}never stopped; its ${admitted} calls cost ${usdText(leaked)}`;
+  if (detectMs === null)
+    return `${start}never stopped; its ${admitted} calls cost ${usdText(leaked)}`;
   const others = bystanders === 0 ? "" : `, nor did ${bystanders} others of the team`;
   const kept = `${grouped(calls - admitted)} of its ${grouped(calls)} calls did not run${others}`;
   const stopped = `stopped after ${spoken(detectMs)} and ${admittedBefore} calls that cost ${usdText(leaked)}`;
@@ -129,13 +156,21 @@ function facts(result: RunResult, { kept, warmUpCalls }: Told, style: Style): re
   const { late, never, once, overrun, partial, repeated } = tally.reports;
   const start = new Date(TRACE_START_MS).toISOString().slice(0, 16).replace("T", " ");
   const rows: (readonly [string, string])[] = [
-    ["reports", `${grouped(once)} once, ${partial} in parts, ${repeated} twice, ${late} late, ${overrun} above what was held, ${never} never`],
+    [
+      "reports",
+      `${grouped(once)} once, ${partial} in parts, ${repeated} twice, ${late} late, ${overrun} above what was held, ${never} never`,
+    ],
     ["latency", latencyText(latencies)],
-    ["ledger", `${grouped(check.entries)} entries of ${grouped(check.decisions)} decisions; ${grouped(warmUpCalls)} were the warm-up's, counted only here`],
+    [
+      "ledger",
+      `${grouped(check.entries)} entries of ${grouped(check.decisions)} decisions; ${grouped(warmUpCalls)} were the warm-up's, counted only here`,
+    ],
     ["time", `simulated: the trace begins at ${start} UTC, for prices have dates`],
   ];
-  if (resumed > 0) rows.push(["resumed", `${grouped(resumed)} calls were answered before this run took over`]);
-  if (kept !== null) rows.push(["data", `${kept}; weir ledger check --data ${kept} proves it again`]);
+  if (resumed > 0)
+    rows.push(["resumed", `${grouped(resumed)} calls were answered before this run took over`]);
+  if (kept !== null)
+    rows.push(["data", `${kept}; weir ledger check --data ${kept} proves it again`]);
   return rows.map(([name, text]) => `${style.faint(name.padEnd(NAME_WIDTH))}${text}`);
 }
 
@@ -143,10 +178,17 @@ function verdict({ check, openReservations }: RunResult, style: Style): string {
   const wrong = [
     ...check.problems.slice(0, 5).map(({ at, what }) => `${at}: ${what}`),
     ...check.overdrawn.map((instance) => `hard budget overdrawn: ${instance}`),
-    ...(openReservations + check.open > 0 ? [`${openReservations + check.open} reservations never ended`] : []),
+    ...(openReservations + check.open > 0
+      ? [`${openReservations + check.open} reservations never ended`]
+      : []),
   ];
-  if (wrong.length > 0) return [style.red("the ledger does NOT verify"), ...wrong.map((line) => `  ${line}`)].join("\n");
-  return style.green("the ledger verifies: every hold ended once, the entries add up to the balances, no hard budget was overdrawn");
+  if (wrong.length > 0)
+    return [style.red("the ledger does NOT verify"), ...wrong.map((line) => `  ${line}`)].join(
+      "\n",
+    );
+  return style.green(
+    "the ledger verifies: every hold ended once, the entries add up to the balances, no hard budget was overdrawn",
+  );
 }
 
 function latencyText(latencies: readonly number[]): string {
@@ -166,7 +208,9 @@ function quantile(values: readonly number[], share: number): number | null {
 function spoken(ms: number): string {
   if (ms < 60_000 || ms >= 3_600_000) return formatDuration(ms);
   const seconds = Math.round(ms / 1_000);
-  return seconds % 60 === 0 ? `${seconds / 60} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return seconds % 60 === 0
+    ? `${seconds / 60} min`
+    : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** Words in lines of at most `width` columns. */

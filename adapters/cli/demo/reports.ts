@@ -56,7 +56,12 @@ export function planReports(
       return [whole];
     case "in_parts": {
       const half = Math.floor(output / 2);
-      const part = { ...whole, atMs: call.atMs + afterMs(half), final: false, usage: { input: call.inputTokens, output: half } };
+      const part = {
+        ...whole,
+        atMs: call.atMs + afterMs(half),
+        final: false,
+        usage: { input: call.inputTokens, output: half },
+      };
       return [part, { ...whole, sequence: 2 }];
     }
     case "twice":

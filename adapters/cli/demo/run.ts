@@ -94,7 +94,8 @@ class Runner {
         continue;
       }
       const answer = await ingress.decide(event.call);
-      if (answer === "rejected" || (answer.effect !== "allow" && answer.effect !== "reroute")) continue;
+      if (answer === "rejected" || (answer.effect !== "allow" && answer.effect !== "reroute"))
+        continue;
       for (const report of planReports(event.call, answer, this.#ttlMs)) queue.add(report);
     }
   }

@@ -107,7 +107,9 @@ export function tallyRun(
   return {
     burst: stopOf(outcomes, "burst", (code) => code.startsWith("velocity.")),
     loop: stopOf(outcomes, "agent_loop", (code) => code.startsWith("agent.")),
-    reasons: [...reasons.values()].toSorted((one, other) => other.count - one.count || (one.code < other.code ? -1 : 1)),
+    reasons: [...reasons.values()].toSorted(
+      (one, other) => other.count - one.count || (one.code < other.code ? -1 : 1),
+    ),
     reports,
     spanMs: (calls.at(-1)?.atMs ?? firstMs) - firstMs,
     teams: [...teams.values()].toSorted((one, other) => other.calls - one.calls),
@@ -115,13 +117,17 @@ export function tallyRun(
   };
 }
 
-function matchOutcomes(calls: readonly PlannedCall[], lines: readonly LogLine[]): readonly Outcome[] {
+function matchOutcomes(
+  calls: readonly PlannedCall[],
+  lines: readonly LogLine[],
+): readonly Outcome[] {
   const records = new Map<string, DecisionRecord>();
   const entries = new Map<string, EntryRecord[]>();
   const reports = new Map<string, number>();
   for (const line of lines) {
     if (line.kind === "decision") records.set(line.reservation.idempotency_key, line);
-    if (line.kind === "report") reports.set(line.decision_id, (reports.get(line.decision_id) ?? 0) + 1);
+    if (line.kind === "report")
+      reports.set(line.decision_id, (reports.get(line.decision_id) ?? 0) + 1);
     if (line.kind !== "entry") continue;
     const known = entries.get(line.decision_id);
     if (known === undefined) entries.set(line.decision_id, [line]);
@@ -180,7 +186,8 @@ function moneyOf({ call, held, record, settled }: Outcome, bundle: Bundle): Mone
   const none = { avoided: 0n, estimated: 0n, settled: 0n, unreported: 0n };
   if (record === null) return none;
   const intent = parseIntent(call.intent, call.principal);
-  const expected = (model: string) => estimate(intent, bundle.pricing, record.at_ms, model).expectedPicoUsd;
+  const expected = (model: string) =>
+    estimate(intent, bundle.pricing, record.at_ms, model).expectedPicoUsd;
   const asked = expected(intent.model);
   if (!isAdmitted(record)) return { ...none, avoided: asked };
   const served = expected(record.decision.model);
@@ -223,7 +230,11 @@ function countReports(tally: ReportTally, { entries, record, reports, settled }:
 }
 
 /** From the first call of the trouble to the first of them that was throttled or blocked for it. */
-function stopOf(outcomes: readonly Outcome[], trouble: Trouble, stops: (code: string) => boolean): Stop {
+function stopOf(
+  outcomes: readonly Outcome[],
+  trouble: Trouble,
+  stops: (code: string) => boolean,
+): Stop {
   const isStopped = ({ record }: Outcome) => {
     if (record === null || isAdmitted(record)) return false;
     return record.decision.reasons.some(({ code }) => stops(code));
@@ -236,7 +247,8 @@ function stopOf(outcomes: readonly Outcome[], trouble: Trouble, stops: (code: st
   return {
     admitted: own.filter(runs).length,
     admittedBefore: before.length,
-    bystanders: outcomes.filter((outcome) => outcome.call.trouble === null && isStopped(outcome)).length,
+    bystanders: outcomes.filter((outcome) => outcome.call.trouble === null && isStopped(outcome))
+      .length,
     calls: own.length,
     detectMs: stopped === undefined ? null : stopped.call.atMs - startMs,
     leaked: before.reduce((sum, { held, settled }) => sum + (settled ?? held), 0n),

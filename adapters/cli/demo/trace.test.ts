@@ -38,14 +38,32 @@ describe("the trace reader", () => {
 
   it.each([
     [["time,in,out", FIRST], `line 1: the header is "time,in,out"; accepted is ${HEADER}`],
-    [[HEADER, FIRST, "2023-11-16 18:15:47,1"], 'line 3: 2 fields in "2023-11-16 18:15:47,1"; accepted are 3'],
+    [
+      [HEADER, FIRST, "2023-11-16 18:15:47,1"],
+      'line 3: 2 fields in "2023-11-16 18:15:47,1"; accepted are 3',
+    ],
     [[HEADER, "yesterday,1,2"], 'line 2: TIMESTAMP "yesterday" is not a UTC time'],
-    [[HEADER, "2023-13-45 18:15:47,1,2"], 'line 2: TIMESTAMP "2023-13-45 18:15:47" is not a UTC time'],
-    [[HEADER, "2023-02-31 18:15:47,1,2"], 'line 2: TIMESTAMP "2023-02-31 18:15:47" is not a UTC time'],
-    [[HEADER, "2023-11-16 18:15:47,-1,2"], 'line 2: ContextTokens "-1" is not a whole number from 0 to 100000000'],
+    [
+      [HEADER, "2023-13-45 18:15:47,1,2"],
+      'line 2: TIMESTAMP "2023-13-45 18:15:47" is not a UTC time',
+    ],
+    [
+      [HEADER, "2023-02-31 18:15:47,1,2"],
+      'line 2: TIMESTAMP "2023-02-31 18:15:47" is not a UTC time',
+    ],
+    [
+      [HEADER, "2023-11-16 18:15:47,-1,2"],
+      'line 2: ContextTokens "-1" is not a whole number from 0 to 100000000',
+    ],
     [[HEADER, "2023-11-16 18:15:47,1,1e3"], 'line 2: GeneratedTokens "1e3" is not a whole number'],
-    [[HEADER, "2023-11-16 18:15:47,1,100000001"], 'line 2: GeneratedTokens "100000001" is not a whole number'],
-    [[HEADER, FIRST, "2023-11-16 18:15:46,1,2"], "line 3: the time is before that of the line above"],
+    [
+      [HEADER, "2023-11-16 18:15:47,1,100000001"],
+      'line 2: GeneratedTokens "100000001" is not a whole number',
+    ],
+    [
+      [HEADER, FIRST, "2023-11-16 18:15:46,1,2"],
+      "line 3: the time is before that of the line above",
+    ],
     [[HEADER], "holds no calls"],
     [[""], 'line 1: the header is ""'],
   ])("names the line of %j and what is wrong with it", async (lines, message) => {

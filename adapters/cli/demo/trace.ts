@@ -26,7 +26,10 @@ export async function readTrace(path: string, max: number): Promise<readonly Tra
   let beforeMs = 0;
   const stream = createReadStream(path, { encoding: "utf8" });
   try {
-    for await (const text of createInterface({ crlfDelay: Number.POSITIVE_INFINITY, input: stream })) {
+    for await (const text of createInterface({
+      crlfDelay: Number.POSITIVE_INFINITY,
+      input: stream,
+    })) {
       number += 1;
       const wrong = (what: string) => invalid(`trace ${path}, line ${number}: ${what}`);
       if (number === 1) {
@@ -36,7 +39,8 @@ export async function readTrace(path: string, max: number): Promise<readonly Tra
       if (text.trim() === "") continue;
       const { atMs, ...tokens } = parseCall(text, wrong);
       if (calls.length === 0) startMs = atMs;
-      else if (atMs < beforeMs) throw wrong("the time is before that of the line above; calls are in the order of time");
+      else if (atMs < beforeMs)
+        throw wrong("the time is before that of the line above; calls are in the order of time");
       beforeMs = atMs;
       calls.push({ offsetMs: atMs - startMs, ...tokens });
       if (calls.length === max) break;
@@ -44,11 +48,14 @@ export async function readTrace(path: string, max: number): Promise<readonly Tra
   } catch (thrown) {
     if (thrown instanceof WeirError) throw thrown;
     const missing = (thrown as NodeJS.ErrnoException).code === "ENOENT";
-    throw invalid(`trace ${path}: ${missing ? "there is no such file" : (thrown as Error).message}`);
+    throw invalid(
+      `trace ${path}: ${missing ? "there is no such file" : (thrown as Error).message}`,
+    );
   } finally {
     stream.destroy();
   }
-  if (calls.length === 0) throw invalid(`trace ${path} holds no calls; accepted is ${HEADER} and one call a line`);
+  if (calls.length === 0)
+    throw invalid(`trace ${path} holds no calls; accepted is ${HEADER} and one call a line`);
   return calls;
 }
 
@@ -71,7 +78,9 @@ function parseTime(text: string, wrong: (what: string) => WeirError): number {
   const atMs = day === "" ? Number.NaN : Date.parse(iso);
   // The 31st of February would be read as a day of March.
   if (Number.isFinite(atMs) && new Date(atMs).toISOString() === iso) return atMs;
-  throw wrong(`TIMESTAMP ${quote(text)} is not a UTC time; accepted is 2023-11-16 18:15:46.6805900`);
+  throw wrong(
+    `TIMESTAMP ${quote(text)} is not a UTC time; accepted is 2023-11-16 18:15:46.6805900`,
+  );
 }
 
 function parseCount(field: string, text: string, wrong: (what: string) => WeirError): number {

@@ -22,14 +22,45 @@ export interface Feature {
   /** Part of the admitted calls that are never reported; the others' is in reports.ts. */
   readonly unreported?: number;
   /** Warm-up only: calls a minute, and between which hours of the day, where the trace's share is not meant. */
-  readonly past?: { readonly callsPerMinute: number; readonly fromHour: number; readonly toHour: number };
+  readonly past?: {
+    readonly callsPerMinute: number;
+    readonly fromHour: number;
+    readonly toHour: number;
+  };
 }
 
-const ACME = { tenant: "acme", environment: "prod", sensitivity: "internal", outputMax: 1_024, users: true } as const;
-const SEARCH = { ...ACME, team: "search", principal: "search-service", costCenter: "cc-100" } as const;
-const SUPPORT = { ...ACME, team: "support", principal: "support-service", costCenter: "cc-200" } as const;
-const ASSISTANTS = { ...ACME, team: "assistants", principal: "assistants-service", costCenter: "cc-300" } as const;
-const RESEARCH = { ...ACME, team: "research", principal: "research-service", costCenter: "cc-400", users: false } as const;
+const ACME = {
+  tenant: "acme",
+  environment: "prod",
+  sensitivity: "internal",
+  outputMax: 1_024,
+  users: true,
+} as const;
+const SEARCH = {
+  ...ACME,
+  team: "search",
+  principal: "search-service",
+  costCenter: "cc-100",
+} as const;
+const SUPPORT = {
+  ...ACME,
+  team: "support",
+  principal: "support-service",
+  costCenter: "cc-200",
+} as const;
+const ASSISTANTS = {
+  ...ACME,
+  team: "assistants",
+  principal: "assistants-service",
+  costCenter: "cc-300",
+} as const;
+const RESEARCH = {
+  ...ACME,
+  team: "research",
+  principal: "research-service",
+  costCenter: "cc-400",
+  users: false,
+} as const;
 
 /** Who makes the trace's calls. The trace says when and how long; this says who, for what, on which model. */
 export const FEATURES = {
@@ -44,7 +75,13 @@ export const FEATURES = {
       ["anthropic:claude-haiku-5-5", 15],
     ],
   },
-  autocomplete: { ...SEARCH, feature: "autocomplete", share: 14, task: "classify", models: [["openai:gpt-5-nano", 1]] },
+  autocomplete: {
+    ...SEARCH,
+    feature: "autocomplete",
+    share: 14,
+    task: "classify",
+    models: [["openai:gpt-5-nano", 1]],
+  },
   tickets: {
     ...SUPPORT,
     feature: "tickets",
@@ -53,7 +90,13 @@ export const FEATURES = {
     sensitivity: "confidential",
     models: [["anthropic:claude-haiku-5-5", 1]],
   },
-  translate: { ...SUPPORT, feature: "translate", share: 8, task: "chat", models: [["openai:gpt-5-mini", 1]] },
+  translate: {
+    ...SUPPORT,
+    feature: "translate",
+    share: 8,
+    task: "chat",
+    models: [["openai:gpt-5-mini", 1]],
+  },
   copilot: {
     ...ASSISTANTS,
     feature: "copilot",
@@ -62,7 +105,14 @@ export const FEATURES = {
     outputMax: 2_048,
     models: [["anthropic:claude-sonnet-5-5", 1]],
   },
-  agents: { ...ASSISTANTS, feature: "agents", share: 6, task: "code", models: [["openai:gpt-6.1-terra", 1]], agent: true },
+  agents: {
+    ...ASSISTANTS,
+    feature: "agents",
+    share: 6,
+    task: "code",
+    models: [["openai:gpt-6.1-terra", 1]],
+    agent: true,
+  },
   papers: {
     ...RESEARCH,
     feature: "papers",
@@ -71,7 +121,13 @@ export const FEATURES = {
     environment: "dev",
     models: [["mistral:mistral-small-2603", 1]],
   },
-  evals: { ...RESEARCH, feature: "evals", share: 2.1, task: "plan", models: [["anthropic:claude-fable-5-2", 1]] },
+  evals: {
+    ...RESEARCH,
+    feature: "evals",
+    share: 2.1,
+    task: "plan",
+    models: [["anthropic:claude-fable-5-2", 1]],
+  },
   // Has spent most of its day's budget by the time the trace begins.
   campaigns: {
     ...ACME,
@@ -111,4 +167,6 @@ export function drawFeature(random: SeededRandom): Feature {
 }
 
 /** Every principal that sends calls. */
-export const PRINCIPALS: readonly string[] = [...new Set(Object.values(FEATURES).map(({ principal }) => principal))];
+export const PRINCIPALS: readonly string[] = [
+  ...new Set(Object.values(FEATURES).map(({ principal }) => principal)),
+];

@@ -50,7 +50,12 @@ function paceOf(trace: readonly TraceCall[]): Pace {
   };
 }
 
-function answersAt({ share, past }: Feature, atMs: number, pace: Pace, random: SeededRandom): number {
+function answersAt(
+  { share, past }: Feature,
+  atMs: number,
+  pace: Pace,
+  random: SeededRandom,
+): number {
   const about = 0.8 + 0.4 * random.next();
   if (past === undefined) {
     const answers = Math.round((about * pace.callsPerMinute * share) / 100);
