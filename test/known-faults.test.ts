@@ -18,7 +18,10 @@ import { dumpBalances } from "./support/state-dump.ts";
 const opened: TestEngine[] = [];
 
 async function open(data: Partial<BundleData>, options: TestEngineOptions = {}): Promise<TestEngine> {
-  const engine = await openTestEngine({ data: { velocity: { report_percent: 0, scopes: {} }, ...data }, ...options });
+  const engine = await openTestEngine({
+    ...options,
+    data: { routes: {}, velocity: { report_percent: 0, scopes: {} }, ...data },
+  });
   opened.push(engine);
   return engine;
 }

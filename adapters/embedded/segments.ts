@@ -76,7 +76,8 @@ export function parseLine(bytes: Buffer): NumberedLine | string {
   const number = Number(digits);
   if (checksum(number, json) !== sum) return "the checksum does not match";
   const line = JSON.parse(json) as LogLine;
-  if (line.v !== RECORD_VERSION) return `version ${line.v} is unknown; this Weir reads ${RECORD_VERSION}`;
+  const version: number = line.v;
+  if (version !== RECORD_VERSION) return `version ${version} is unknown; this Weir reads ${RECORD_VERSION}`;
   return { line, number };
 }
 

@@ -1,6 +1,7 @@
-import type { DecisionRecord, EntryRecord, LogLine, ReportRecord } from "../../engine/record/record.ts";
+import { setImmediate as turn } from "node:timers/promises";
+
+import { type DecisionRecord, type EntryRecord, firstInput, type LogLine, type ReportRecord } from "../../engine/record/record.ts";
 import type { BundleSource } from "../../engine/ports.ts";
-import type { PolicyInput } from "../../engine/policy/input.ts";
 import type { Posting } from "../../engine/ledger/entry.ts";
 import { reportEntryId } from "../../engine/ledger/settle.ts";
 import { inStateOrder } from "../../engine/record/order.ts";
@@ -9,6 +10,8 @@ import type { EndReply, SettleReply, SettleRequest } from "../../engine/reservat
 import type { ScopeCharge } from "../../engine/reservation/reservation.ts";
 import { matchScopes } from "../../engine/velocity/scopes.ts";
 import type { MemoryStateStore } from "./state-store.ts";
+
+const LINES_PER_TURN = 2_000;
 
 export interface Recovery {
   readonly lines: number;
@@ -29,7 +32,13 @@ export async function recoverState(
   bundles: BundleSource,
 ): Promise<Recovery> {
   const recovery = new Recovering(store, bundles);
-  for (const line of inStateOrder(lines)) await recovery.take(line);
+  let count = 0;
+  for (const line of inStateOrder(lines)) {
+    await recovery.take(line);
+    count += 1;
+    // Health checks are answered meanwhile.
+    if (count % LINES_PER_TURN === 0) await turn();
+  }
   return recovery.finish();
 }
 
@@ -119,7 +128,7 @@ class Recovering {
   /** The scopes of a model, as the bundle of the time had them. */
   #scopesOf(record: DecisionRecord): (model: string) => readonly ScopeCharge[] {
     const bundle = this.#bundles.byDigest(record.bundle.digest) ?? this.#bundles.current();
-    const { intent } = record.evaluations[0]?.input as PolicyInput;
+    const { intent } = firstInput(record);
     return (model) => matchScopes(bundle.scopes, intent, model);
   }
 }

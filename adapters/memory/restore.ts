@@ -1,5 +1,10 @@
-import type { PolicyInput } from "../../engine/policy/input.ts";
-import type { DecisionRecord, EntryRecord, ReportRecord, StoredDecision } from "../../engine/record/record.ts";
+import {
+  type DecisionRecord,
+  type EntryRecord,
+  firstInput,
+  type ReportRecord,
+  type StoredDecision,
+} from "../../engine/record/record.ts";
 import { holdOf, recordedAnswer } from "../../engine/record/write.ts";
 import type { Reservation } from "./reservation-table.ts";
 
@@ -10,7 +15,7 @@ import type { Reservation } from "./reservation-table.ts";
 export function restoreReservation(stored: StoredDecision): Reservation {
   const { record } = stored;
   const { reservation } = record;
-  const { intent } = record.evaluations[0]?.input as PolicyInput;
+  const { intent } = firstInput(record);
   const holds = reservation.holds.map(holdOf);
   const restored: Reservation = {
     admitted: reservation.held,
@@ -41,7 +46,7 @@ export function restoreReservation(stored: StoredDecision): Reservation {
 }
 
 function wasRetry(record: DecisionRecord): boolean {
-  const { intent } = record.evaluations[0]?.input as PolicyInput;
+  const { intent } = firstInput(record);
   return intent.attempt.number > 1 || record.intent.retry_of !== "";
 }
 

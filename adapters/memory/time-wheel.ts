@@ -25,9 +25,9 @@ export class TimeWheel {
     const end = Math.floor(nowMs / this.#slotMs);
     while (this.#next < end && this.#slots.size > 0) {
       const keys = this.#slots.get(this.#next);
-      while (keys !== undefined && keys.length > 0) {
-        if (!take(keys[keys.length - 1] as string)) return;
-        keys.pop();
+      for (let key = keys?.at(-1); key !== undefined; key = keys?.at(-1)) {
+        if (!take(key)) return;
+        keys?.pop();
       }
       this.#slots.delete(this.#next);
       this.#next = this.#slots.size > 0 && keys === undefined ? this.#earliest() : this.#next + 1;

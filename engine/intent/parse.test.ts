@@ -138,7 +138,7 @@ describe("single fields", () => {
     expect(read.violations.map(({ description }) => description)).toEqual([
       "4 characters, at most 3 are accepted",
       "7 is not a string",
-      "control characters are not accepted",
+      expect.stringContaining("control characters"),
     ]);
   });
 

@@ -122,8 +122,7 @@ class WasmEvaluator implements Evaluator {
     }
     const length = this.#memory.write(inputText, this.#inputAt, "utf8");
     const heap = (this.#inputAt + length + 15) & ~15;
-    const { opa_eval } = this.#policy.wasmInstance.exports;
-    const at = opa_eval(0, this.#entrypoint, this.#policy.dataAddr, this.#inputAt, length, heap, 0);
+    const at = this.#policy.wasmInstance.exports.opa_eval(0, this.#entrypoint, this.#policy.dataAddr, this.#inputAt, length, heap, 0);
     this.#renewView();
     return at;
   }

@@ -55,7 +55,7 @@ interface Period {
 function periods(rows: readonly PriceRowData[]): readonly Period[] {
   const changes = new Set<number>();
   for (const row of rows) changes.add(dayMs(row.from)).add(endMs(row));
-  const days = [...changes].sort((one, other) => other - one);
+  const days = [...changes].toSorted((one, other) => other - one);
   const found: Period[] = [];
   for (const [place, fromMs] of days.entries()) {
     const inEffect = rows.filter((row) => dayMs(row.from) <= fromMs && fromMs < endMs(row));

@@ -45,7 +45,7 @@ export function bandFor(rates: Rates, inputTokens: number): RateBand {
 
 /** Rows in effect on the same days, base row among them, as rates. */
 export function ratesOf(rows: readonly PriceRowData[]): Rates {
-  const bands = rows.map(bandOf).sort((one, other) => one.aboveTokens - other.aboveTokens);
+  const bands = rows.map(bandOf).toSorted((one, other) => one.aboveTokens - other.aboveTokens);
   const { model, tier } = rows[0] as PriceRowData;
   return { bands, id: (bands[0] as RateBand).id, model, tier };
 }

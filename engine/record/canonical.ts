@@ -22,7 +22,9 @@ export function canonicalJson(value: unknown): string {
       if (value === null) return "null";
       if (value instanceof CanonicalText) return value.text;
       return Array.isArray(value) ? `[${value.map(canonicalJson).join(",")}]` : canonicalObject(value);
-    default:
+    case "undefined":
+    case "function":
+    case "symbol":
       throw new TypeError(`a ${typeof value} has no JSON form`);
   }
 }
@@ -30,7 +32,7 @@ export function canonicalJson(value: unknown): string {
 function canonicalObject(value: object): string {
   const record = value as Readonly<Record<string, unknown>>;
   let text = "";
-  for (const key of Object.keys(record).sort()) {
+  for (const key of Object.keys(record).toSorted()) {
     const member = record[key];
     if (member === undefined) continue;
     text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${canonicalJson(member)}`;

@@ -179,6 +179,13 @@ export type LogLine =
   | FreezeRecord
   | BundleRecord;
 
+/** The input the model asked for was judged on; a decision has been judged at least once. */
+export function firstInput(record: DecisionRecord): PolicyInput {
+  const [first] = record.evaluations;
+  if (first === undefined) throw new Error(`record ${record.id} holds no evaluation`);
+  return first.input as PolicyInput;
+}
+
 /** One decision and every later line about it, in log order. */
 export interface StoredDecision {
   readonly record: DecisionRecord;

@@ -60,7 +60,9 @@ describe("a budget", () => {
     [{ id: "" }, "id"],
     [{ tenant: "" }, "tenant"],
     [{ per: undefined as never }, "per"],
+    [{ per: "user" as never }, "per"],
     [{ match: undefined as never }, "match"],
+    [{ match: { team: 7 as never } }, "match.team"],
   ] as const)("%j is refused at load, by its path", (change, field) => {
     let error: WeirError | undefined;
     try {
