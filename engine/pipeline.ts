@@ -12,6 +12,7 @@ import type { RawReport, ReportResult } from "./ledger/report.ts";
 import type { Bundle } from "./policy/bundle.ts";
 import type { Ports } from "./ports.ts";
 import { RECORD_VERSION } from "./record/record.ts";
+import { RetainingLog } from "./record/retaining-log.ts";
 import { decisionRecord } from "./record/write.ts";
 import { type Identity, identify, reserveRequest } from "./reservation/request.ts";
 import type { ReserveReply, ReserveRequest } from "./reservation/reservation.ts";
@@ -38,6 +39,7 @@ interface InFlight {
 
 class Pipeline implements Weir {
   readonly #ports: Ports;
+  readonly #log: RetainingLog;
   readonly #options: WeirOptions;
   readonly #inFlight = new Map<string, InFlight>();
   /** Answers that more than one caller got. */
@@ -46,7 +48,8 @@ class Pipeline implements Weir {
   readonly #background = new Set<Promise<void>>();
 
   constructor(ports: Ports, options: WeirOptions) {
-    this.#ports = ports;
+    this.#log = new RetainingLog(ports.log);
+    this.#ports = { ...ports, log: this.#log };
     this.#options = options;
   }
 
@@ -87,7 +90,8 @@ class Pipeline implements Weir {
     const startUs = clock.elapsedUs();
     const elapsedUs = () => clock.elapsedUs();
     const nowMs = clock.nowMs();
-    const mode = bundle.data.modes.tenants[intent.tenant] ?? this.#options.mode;
+    const { tenants } = bundle.data.modes;
+    const mode = (Object.hasOwn(tenants, intent.tenant) ? tenants[intent.tenant] : undefined) ?? this.#options.mode;
     const asked = planOption(intent, bundle, intent.model, nowMs);
     const request = reserveRequest(intent, identity, asked, {
       id: decisionId(intent.tenant, nowMs, this.#ports.ids.random128()),
@@ -169,8 +173,9 @@ class Pipeline implements Weir {
   }
 
   async sweep(): Promise<number> {
+    await this.#log.retry();
     const ends = await this.#ports.state.expire(this.#ports.clock.nowMs(), SWEEP_MAX);
-    await Promise.all(ends.map((end) => postEnd(end, "expired", this.#ports)));
+    await Promise.allSettled(ends.map((end) => postEnd(end, "expired", this.#ports)));
     return ends.length;
   }
 

@@ -15,9 +15,11 @@ import { verifyLedger } from "../engine/ledger/verify.ts";
 import type { RawReport } from "../engine/ledger/report.ts";
 import { LIMITS } from "../engine/limits.ts";
 import { postedNanoUsd } from "../engine/money.ts";
+import type { PolicyInput } from "../engine/policy/input.ts";
+import type { Verdict } from "../engine/policy/verdict.ts";
 import { openPriceBook } from "../engine/pricing/price-book.ts";
 import type { Balance } from "../engine/ports.ts";
-import { canonicalJson } from "../engine/record/canonical.ts";
+import { CanonicalText, canonicalJson } from "../engine/record/canonical.ts";
 import type { DecisionRecord, EntryRecord, LogLine, ReportRecord } from "../engine/record/record.ts";
 import { budgetOf, EVERY_KIND } from "./support/budgets.ts";
 import { intentOf, linesOf, LOCAL, openTestEngine, type TestEngine, type TestEngineOptions } from "./support/engine.ts";
@@ -68,6 +70,7 @@ describe("invariant 1: no hard budget is exceeded at admission", () => {
     expect(blocked).toHaveLength(300);
     for (const { reasons } of blocked) expect(reasons[0]?.code).toBe("budget.exhausted");
     expect(await balanceOf(engine, "day")).toMatchObject({ held: 100n * CALL_NANO, settled: 0n });
+    for (const { reservation } of decisionsOf(engine)) expect(reservation.forced).toBe(false);
     const check = verifyLedger(engine.lines(), await engine.store.balances());
     expect(check).toMatchObject({ open: 100, overdrawn: [], problems: [] });
   });
@@ -306,6 +309,7 @@ describe("invariant 4: each recorded input gives its verdict again, bit for bit"
       const bundle = bundleFor(engine, record.bundle.digest);
       expect(record.evaluations.length).toBeGreaterThan(0);
       for (const { input, verdict } of record.evaluations) {
+        expect((input as PolicyInput).now_ms).toBe(record.at_ms);
         const again = bundle.policy.evaluate(canonicalJson(input));
         expect(again.text?.text ?? "null").toBe(canonicalJson(verdict));
         judged += 1;
@@ -349,7 +353,7 @@ describe("invariant 5: a rerouted call would have been allowed had it been asked
       const direct = await twin.weir.decide({ ...raw, model: decision.model }, LOCAL);
       // Asked directly it may be sent on to a still cheaper model, but nothing stands in its way.
       const [own] = recordOf(twin, direct.id).evaluations;
-      expect((own?.verdict as { effect: string }).effect, `seed ${seed}`).toBe("allow");
+      expect(own?.verdict, `seed ${seed}`).toMatchObject({ effect: "allow" });
       if (direct.effect === "allow") {
         const record = recordOf(engine, decision.id);
         expect(recordOf(twin, direct.id).reservation.holds).toEqual(record.reservation.holds);
@@ -358,6 +362,39 @@ describe("invariant 5: a rerouted call would have been allowed had it been asked
       await dispose(twin);
     }
     expect(rerouted, `seed ${seed}`).toBeGreaterThan(10);
+  });
+
+  test("an alternative that the policy names but would not allow is passed over, whatever fits", async () => {
+    const verdict = (effect: string, routes: readonly string[]) => {
+      const value = { effect, obligations: {}, reasons: [], retry_after_ms: effect === "throttle" ? 5 : 0, routes };
+      return { fault: null, text: new CanonicalText(canonicalJson(value)), verdict: value as unknown as Verdict };
+    };
+    const said: Readonly<Record<string, readonly [string, readonly string[]]>> = {
+      "openai:gpt-5-mini": ["throttle", []],
+      "openai:gpt-6-luna": ["block", ["openai:gpt-5-nano"]],
+      "openai:gpt-6.1-sol": ["block", ["openai:gpt-6.1-terra", "openai:gpt-6-luna", "openai:none", "mistral:mistral-large-4"]],
+      "openai:gpt-6.1-terra": ["throttle", []],
+    };
+    const evaluate = (text: string) => {
+      const { intent } = JSON.parse(text) as PolicyInput;
+      return verdict(...(said[intent.model] ?? (["allow", []] as const)));
+    };
+    const engine = await open({
+      ports: ({ bundles }) => {
+        const bundle = { ...bundles.current(), policy: { evaluate } };
+        return { bundles: { byDigest: () => bundle, current: () => bundle } };
+      },
+    });
+    // Three at most are tried; a name that is no route of the model asked for is none of them.
+    const decision = await engine.weir.decide(intentOf("a", { model: "openai:gpt-6.1-sol" }), LOCAL);
+    expect(decision).toMatchObject({ effect: "reroute", model: "mistral:mistral-large-4" });
+    const models = decisionsOf(engine)[0]?.evaluations.map(({ model }) => model);
+    expect(models).toEqual([
+      "openai:gpt-6.1-sol",
+      "openai:gpt-6.1-terra",
+      "openai:gpt-6-luna",
+      "mistral:mistral-large-4",
+    ]);
   });
 
   test("the facts an alternative is judged on are those of a direct call", async () => {

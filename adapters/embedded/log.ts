@@ -34,7 +34,7 @@ export class SegmentedLog implements RecordLog {
   /** What was repaired at the end of the log when it was opened; "" for nothing. */
   readonly repaired: string;
   #number: number;
-  #file: number;
+  #file: SegmentFile;
   #bytes: number;
   #waiting: Waiting[] = [];
   #scheduled = false;
@@ -49,7 +49,7 @@ export class SegmentedLog implements RecordLog {
     this.repaired = tail.repaired;
     this.#number = tail.lastNumber;
     const path = join(options.folder, tail.segment ?? segmentName(this.#number + 1));
-    this.#file = openSync(path, "a");
+    this.#file = new SegmentFile(path);
     this.#bytes = statSync(path).size;
     this.#timer =
       options.sync === "interval" ? setInterval(() => this.#syncSoon(), options.syncIntervalMs).unref() : null;
@@ -79,8 +79,7 @@ export class SegmentedLog implements RecordLog {
       this.#flush();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    fdatasyncSync(this.#file);
-    closeSync(this.#file);
+    this.#file.finish();
   }
 
   #flush(): void {
@@ -98,7 +97,7 @@ export class SegmentedLog implements RecordLog {
       for (const { resolve } of batch) resolve();
       return;
     }
-    fdatasync(this.#file, (cause) => {
+    this.#file.sync((cause) => {
       if (cause === null) for (const { resolve } of batch) resolve();
       else for (const { reject } of batch) reject(unavailable(cause));
     });
@@ -108,10 +107,10 @@ export class SegmentedLog implements RecordLog {
     if (this.#bytes > this.#options.segmentBytes) this.#rotate(bytes);
     let done = 0;
     try {
-      while (done < bytes.length) done += writeSync(this.#file, bytes, done);
+      while (done < bytes.length) done += writeSync(this.#file.descriptor, bytes, done);
     } catch (cause) {
       // No half record: what was written of the batch is taken back.
-      if (done > 0) ftruncateSync(this.#file, this.#bytes);
+      if (done > 0) ftruncateSync(this.#file.descriptor, this.#bytes);
       throw cause;
     }
     this.#bytes += bytes.length;
@@ -128,9 +127,8 @@ export class SegmentedLog implements RecordLog {
 
   #rotate(bytes: Buffer): void {
     const first = Number.parseInt(bytes.toString("utf8", 0, 16), 10);
-    const next = openSync(join(this.#options.folder, segmentName(first)), "a");
-    fdatasyncSync(this.#file);
-    closeSync(this.#file);
+    const next = new SegmentFile(join(this.#options.folder, segmentName(first)));
+    this.#file.finish();
     this.#file = next;
     this.#bytes = 0;
   }
@@ -138,7 +136,34 @@ export class SegmentedLog implements RecordLog {
   #syncSoon(): void {
     if (!this.#unsynced) return;
     this.#unsynced = false;
-    fdatasync(this.#file, () => undefined);
+    this.#file.sync(() => undefined);
+  }
+}
+
+/** The file of one segment; closed once the syncs under way on it have returned. */
+class SegmentFile {
+  readonly descriptor: number;
+  #syncing = 0;
+  #finished = false;
+
+  constructor(path: string) {
+    this.descriptor = openSync(path, "a");
+  }
+
+  sync(done: (cause: Error | null) => void): void {
+    this.#syncing += 1;
+    fdatasync(this.descriptor, (cause) => {
+      this.#syncing -= 1;
+      if (this.#finished && this.#syncing === 0) closeSync(this.descriptor);
+      done(cause);
+    });
+  }
+
+  /** Forces what was written to the disk and closes the file. */
+  finish(): void {
+    fdatasyncSync(this.descriptor);
+    this.#finished = true;
+    if (this.#syncing === 0) closeSync(this.descriptor);
   }
 }
 

@@ -1,3 +1,5 @@
+import { reportEntryId } from "../../engine/ledger/settle.ts";
+import { postedNanoUsd, safeNumber } from "../../engine/money.ts";
 import {
   type DecisionRecord,
   type EntryRecord,
@@ -41,7 +43,12 @@ export function restoreReservation(stored: StoredDecision): Reservation {
     state: reservation.held ? "open" : "released",
     tenant: record.tenant,
   };
-  for (const line of stored.later) applyLine(restored, line);
+  const posted = new Set(stored.later.map((line) => (line.kind === "entry" ? line.id : "")));
+  for (const line of stored.later) {
+    // A report that was refused or superseded has a line, but posted nothing.
+    const counts = line.kind === "entry" || posted.has(reportEntryId(line.decision_id, line.sequence, line.digest));
+    if (counts) applyLine(restored, line);
+  }
   return restored;
 }
 
@@ -58,10 +65,14 @@ function applyLine(reservation: Reservation, line: EntryRecord | ReportRecord): 
     reservation.basis = line.basis;
     reservation.costPicoUsd = BigInt(line.cost_pico_usd);
     reservation.chargedNanoUsd = BigInt(line.charged_nano_usd);
+    reservation.counted = safeNumber(reservation.chargedNanoUsd);
     return;
   }
   applyPostings(reservation, line);
   if (line.entry === "released" || line.entry === "expired") reservation.state = line.entry;
+  if (line.entry === "expired" && reservation.sequence === 0) {
+    reservation.counted = safeNumber(postedNanoUsd(BigInt(line.cost_pico_usd)));
+  }
   if (line.entry === "settled" && !line.flags.includes("partial")) reservation.state = "settled";
 }
 

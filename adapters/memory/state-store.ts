@@ -137,7 +137,12 @@ export class MemoryStateStore implements StateStore {
   }
 
   restore(stored: StoredDecision): Promise<void> {
-    if (!this.reservations.has(stored.record.id)) this.#keep(restoreReservation(stored));
+    if (this.reservations.has(stored.record.id)) return Promise.resolve();
+    const restored = restoreReservation(stored);
+    // The intent may have been decided again since; the key is the newer decision's.
+    const newer = this.#byKey.get(restored.idempotencyKey);
+    this.#keep(restored);
+    if (newer !== undefined) this.#byKey.set(restored.idempotencyKey, newer);
     return Promise.resolve();
   }
 
@@ -305,14 +310,14 @@ export class MemoryStateStore implements StateStore {
     }
     tenant.countEnding(reservation.principal, nowMs, true);
     const end = this.#end(reservation, "expired", postings);
-    return { ...end, costPicoUsd: chargedNanoUsd * 1_000n };
+    return reservation.sequence === 0 ? { ...end, costPicoUsd: chargedNanoUsd * 1_000n } : end;
   }
 
   #end(reservation: Reservation, state: "released" | "expired", postings: readonly Posting[]): EndReply {
     reservation.state = state;
     this.#open -= 1;
     return {
-      costPicoUsd: 0n,
+      costPicoUsd: reservation.costPicoUsd,
       decisionId: reservation.decisionId,
       ended: true,
       held: reservation.admitted,
@@ -348,6 +353,8 @@ export class MemoryStateStore implements StateStore {
     this.#retention.drain(nowMs, (decisionId) => {
       const reservation = this.reservations.get(decisionId);
       if (reservation === undefined) return true;
+      // It still holds: a later sweep ends it first.
+      if (isLive(reservation)) return false;
       this.reservations.delete(decisionId);
       const { idempotencyKey } = reservation;
       if (this.#byKey.get(idempotencyKey) === reservation) this.#byKey.delete(idempotencyKey);

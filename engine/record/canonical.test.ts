@@ -45,7 +45,7 @@ describe("canonical JSON", () => {
 
   test("the sample document", () => {
     const value = {
-      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+      numbers: [double("41b3de4355555555"), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
       string: "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"\u002f",
       literals: [null, true, false],
     };

@@ -200,10 +200,14 @@ function checkBudget(
   if (!Number.isSafeInteger(data.limit) || data.limit < 0 || data.limit > most) {
     reject("limit", `${data.limit} is not a whole number from 0 to ${most}`);
   }
-  for (const field of Object.keys(data.match ?? {})) {
+  if (typeof data.match !== "object" || data.match === null) reject("match", "missing; an object is accepted");
+  for (const [field, value] of Object.entries(data.match ?? {})) {
     if (!SELECTORS.has(field)) reject(`match.${field}`, `unknown; accepted are ${[...SELECTORS].join(", ")}`);
+    const texts = Array.isArray(value) ? value : [value];
+    if (!texts.every((text) => typeof text === "string")) reject(`match.${field}`, "not a string or a list of strings");
   }
-  for (const field of data.per ?? []) {
+  if (!Array.isArray(data.per)) reject("per", "missing; a list is accepted");
+  for (const field of Array.isArray(data.per) ? data.per : []) {
     if (!PER.has(field)) reject("per", `"${field}" is unknown; accepted are ${[...PER].join(", ")}`);
   }
   checkWindow(data, reject);

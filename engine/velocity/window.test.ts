@@ -203,7 +203,7 @@ describe("against the reference", () => {
         const roll_ = random();
         const busy = step % 400 > 320;
         if (roll_ < 0.02) now -= Math.floor(random() * 2 * parameters.windowMs);
-        else if (roll_ < 0.03) now += Math.floor(random() * 50 * parameters.windowMs);
+        else if (roll_ < 0.03) now += Math.floor(random() ** 2 * 200 * parameters.windowMs);
         else now += Math.floor(random() * (busy ? 0.02 : 0.4) * parameters.windowMs);
         rollWindow(state, parameters, now);
         roll(reference, p, BigInt(now));

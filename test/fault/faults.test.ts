@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { inTemporaryFolder } from "../../adapters/opa/compile.ts";
 import { runCompiler } from "../../adapters/opa/compiler.ts";
-import { WeirError } from "../../engine/errors.ts";
+import type { WeirError } from "../../engine/errors.ts";
 import { verifyLedger } from "../../engine/ledger/verify.ts";
 import type { Bundle } from "../../engine/policy/bundle.ts";
 import { type Evaluated, type Evaluator, openEvaluator } from "../../engine/policy/evaluate.ts";
