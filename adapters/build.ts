@@ -29,12 +29,18 @@ function compile(): void {
   const { resolve } = createRequire(import.meta.url);
   const tsc = join(dirname(resolve("typescript/package.json")), "bin/tsc");
   const project = join(ROOT, "tsconfig.build.json");
-  execFileSync(process.execPath, [tsc, "-p", project], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
+  execFileSync(process.execPath, [tsc, "-p", project], {
+    cwd: ROOT,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
 }
 
 /** Name, version and module type: what the code asks of the package.json above it. */
 function identity(): string {
-  const whole = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Record<string, unknown>;
+  const whole = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Record<
+    string,
+    unknown
+  >;
   const { name, version, type } = whole;
   return `${JSON.stringify({ name, version, type, private: true }, null, 2)}\n`;
 }

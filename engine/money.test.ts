@@ -42,7 +42,9 @@ describe("rounding", () => {
 
   test("a cost is never shown smaller, a rest never larger than it is", () => {
     expect([costMicroUsd(1n), costMicroUsd(1_000n), costMicroUsd(1_001n)]).toEqual([1, 1, 2]);
-    expect([remainingMicroUsd(999n), remainingMicroUsd(1_000n), remainingMicroUsd(-1n)]).toEqual([0, 1, -1]);
+    expect([remainingMicroUsd(999n), remainingMicroUsd(1_000n), remainingMicroUsd(-1n)]).toEqual([
+      0, 1, -1,
+    ]);
   });
 
   test("figures beyond 2^53 saturate; balances never become numbers", () => {

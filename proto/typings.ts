@@ -62,13 +62,17 @@ function message(type: Type, indent: string, codecs = true): string {
 
 /** Codecs of nested messages are members of their parent's: a const and a namespace of values clash. */
 function codecType(type: Type): string {
-  const nested = nestedMessages(type).map((one) => ` & { readonly ${one.name}: ${codecType(one)} }`);
+  const nested = nestedMessages(type).map(
+    (one) => ` & { readonly ${one.name}: ${codecType(one)} }`,
+  );
   return `Codec<${type.fullName.slice(1)}>${nested.join("")}`;
 }
 
 function nestedTypes(type: Type, indent: string): string {
   const inner = nestedMessages(type).map((one) => message(one, `${indent}  `, false));
-  return inner.length === 0 ? "" : `${indent}export namespace ${type.name} {\n${inner.join("")}${indent}}\n`;
+  return inner.length === 0
+    ? ""
+    : `${indent}export namespace ${type.name} {\n${inner.join("")}${indent}}\n`;
 }
 
 function nestedMessages(type: Type): readonly Type[] {

@@ -35,16 +35,42 @@ test("every line of a busy run is canonical", async () => {
   await new Traffic(engine, new Random(seed)).run(500);
   await engine.weir.decide({ id: "refused" }, LOCAL).catch(() => undefined);
   await engine.weir.idle();
-  const freeze = { actor: "ops", at_ms: 1, frozen: true, kind: "freeze", reason: "r", scope: "*", tenant: "*", v: 1 } as const;
+  const freeze = {
+    actor: "ops",
+    at_ms: 1,
+    frozen: true,
+    kind: "freeze",
+    reason: "r",
+    scope: "*",
+    tenant: "*",
+    v: 1,
+  } as const;
   await engine.ports.log.append(freeze);
   await engine.ports.log.append({ at_ms: 1, digest: "d", kind: "bundle", revision: "r", v: 1 });
-  expect([...expectCanonical(engine)].toSorted()).toEqual(["bundle", "decision", "entry", "freeze", "rejected", "report"]);
+  expect([...expectCanonical(engine)].toSorted()).toEqual([
+    "bundle",
+    "decision",
+    "entry",
+    "freeze",
+    "rejected",
+    "report",
+  ]);
   await engine.close();
 });
 
 test("with strings of every kind in every field that takes one", async () => {
   const engine = await openTestEngine();
-  const odd = ["\u00e9", "e\u0301", "\u{1f600}", "\ufb33", "\u2028", "\"\\/", "<&>", "\ud83d", "\u0100".repeat(60)];
+  const odd = [
+    "\u00e9",
+    "e\u0301",
+    "\u{1f600}",
+    "\ufb33",
+    "\u2028",
+    '"\\/',
+    "<&>",
+    "\ud83d",
+    "\u0100".repeat(60),
+  ];
   for (const [index, text] of odd.entries()) {
     const raw = intentOf(`${index}${text}`, {
       attempt: { number: 2, reason: text, retryOf: text },
@@ -56,7 +82,10 @@ test("with strings of every kind in every field that takes one", async () => {
       run: { fingerprint: text, id: text, parent: text, step: 3 },
     });
     const decision = await engine.weir.decide(raw, LOCAL);
-    await engine.weir.report({ decisionId: decision.id, model: text, usage: { input: 5, output: 1 } }, LOCAL);
+    await engine.weir.report(
+      { decisionId: decision.id, model: text, usage: { input: 5, output: 1 } },
+      LOCAL,
+    );
   }
   expectCanonical(engine);
   const again = await engine.openCopy();
@@ -67,7 +96,10 @@ test("with strings of every kind in every field that takes one", async () => {
 
 test("in shadow, under a freeze, and without the state store", async () => {
   const store = new LossyStore();
-  const engine = await openTestEngine({ mode: "shadow", ports: ({ state }) => ({ state: store.wrap(state) }) });
+  const engine = await openTestEngine({
+    mode: "shadow",
+    ports: ({ state }) => ({ state: store.wrap(state) }),
+  });
   await engine.weir.decide(intentOf("a", { model: "openai:none" }), LOCAL);
   await engine.store.freeze("acme", { reason: "\u00e9", scope: "team:search" });
   await engine.weir.decide(intentOf("b"), LOCAL);

@@ -3,7 +3,13 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { RawIntent } from "../engine/intent/intent.ts";
 import { verifyLedger } from "../engine/ledger/verify.ts";
 import { budgetOf } from "./support/budgets.ts";
-import { intentOf, LOCAL, openTestEngine, type TestEngine, type TestEngineOptions } from "./support/engine.ts";
+import {
+  intentOf,
+  LOCAL,
+  openTestEngine,
+  type TestEngine,
+  type TestEngineOptions,
+} from "./support/engine.ts";
 import { GatedLog, settleTurns } from "./support/ports.ts";
 import { dumpBalances } from "./support/state-dump.ts";
 
@@ -19,8 +25,17 @@ afterEach(async () => {
   for (const engine of opened.splice(0)) await engine.close();
 });
 
-const DEAR = { model: "anthropic:claude-sonnet-5-5", task: "code", tokens: { input: 80_000, outputMax: 8_000 } };
-const final = (decisionId: string) => ({ decisionId, final: true, outcome: "ok", usage: { input: 9, output: 9 } });
+const DEAR = {
+  model: "anthropic:claude-sonnet-5-5",
+  task: "code",
+  tokens: { input: 80_000, outputMax: 8_000 },
+};
+const final = (decisionId: string) => ({
+  decisionId,
+  final: true,
+  outcome: "ok",
+  usage: { input: 9, output: 9 },
+});
 
 /** Calls until one is throttled; the intent of that one and its decision. */
 async function untilThrottled(engine: TestEngine) {
@@ -45,7 +60,9 @@ describe("the same intent twice", () => {
 
   test("in flight at once joins the first, as often as it comes", async () => {
     const engine = await open();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => engine.weir.decide(intentOf("a"), LOCAL)));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => engine.weir.decide(intentOf("a"), LOCAL)),
+    );
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
     expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
     expect(engine.lines()).toHaveLength(1);
@@ -65,10 +82,16 @@ describe("the same intent twice", () => {
     const engine = await open({ ports: ({ log }) => ({ log: (gated = new GatedLog(log)) }) });
     const log = gated as GatedLog;
     log.fails = ({ kind }) => kind === "decision";
-    const answers = await Promise.allSettled([1, 2, 3].map(() => engine.weir.decide(intentOf("a"), LOCAL)));
-    for (const answer of answers) expect(answer).toMatchObject({ reason: { code: "log.unavailable" } });
+    const answers = await Promise.allSettled(
+      [1, 2, 3].map(() => engine.weir.decide(intentOf("a"), LOCAL)),
+    );
+    for (const answer of answers)
+      expect(answer).toMatchObject({ reason: { code: "log.unavailable" } });
     log.fails = () => false;
-    expect(await engine.weir.decide(intentOf("a"), LOCAL)).toMatchObject({ effect: "allow", replayed: false });
+    expect(await engine.weir.decide(intentOf("a"), LOCAL)).toMatchObject({
+      effect: "allow",
+      replayed: false,
+    });
   });
 
   const others: readonly (readonly [string, Partial<RawIntent>])[] = [
@@ -82,25 +105,35 @@ describe("the same intent twice", () => {
     ["service tier", { serviceTier: "batch" }],
     ["reason of the attempt", { attempt: { number: 1, reason: "x" } }],
   ];
-  test.each(others)("with other content (%s) is a conflict and touches nothing", async (_name, change) => {
-    const engine = await open();
-    await engine.weir.decide(intentOf("a"), LOCAL);
-    const before = [await dumpBalances(engine.store), engine.lines().length];
-    await expect(engine.weir.decide(intentOf("a", change), LOCAL)).rejects.toMatchObject({ code: "intent.conflict" });
-    expect([await dumpBalances(engine.store), engine.lines().length]).toEqual(before);
-  });
+  test.each(others)(
+    "with other content (%s) is a conflict and touches nothing",
+    async (_name, change) => {
+      const engine = await open();
+      await engine.weir.decide(intentOf("a"), LOCAL);
+      const before = [await dumpBalances(engine.store), engine.lines().length];
+      await expect(engine.weir.decide(intentOf("a", change), LOCAL)).rejects.toMatchObject({
+        code: "intent.conflict",
+      });
+      expect([await dumpBalances(engine.store), engine.lines().length]).toEqual(before);
+    },
+  );
 
   test("written in another order of members is the same content", async () => {
     const engine = await open();
     const first = await engine.weir.decide(intentOf("a", { labels: { a: "1", b: "2" } }), LOCAL);
-    const reversed = Object.fromEntries(Object.entries(intentOf("a", { labels: { b: "2", a: "1" } })).toReversed());
+    const reversed = Object.fromEntries(
+      Object.entries(intentOf("a", { labels: { b: "2", a: "1" } })).toReversed(),
+    );
     expect(await engine.weir.decide(reversed, LOCAL)).toEqual({ ...first, replayed: true });
   });
 
   test("as the next attempt is another decision with its own hold", async () => {
     const engine = await open({ data: { budgets: [budgetOf("day")] } });
     const first = await engine.weir.decide(intentOf("a"), LOCAL);
-    const retry = await engine.weir.decide(intentOf("a", { attempt: { number: 2, reason: "timeout" } }), LOCAL);
+    const retry = await engine.weir.decide(
+      intentOf("a", { attempt: { number: 2, reason: "timeout" } }),
+      LOCAL,
+    );
     expect(retry).toMatchObject({ effect: "allow", replayed: false });
     expect(retry.id).not.toBe(first.id);
     expect(Object.values(await dumpBalances(engine.store))).toEqual(["held 2500000, settled 0"]);
@@ -130,7 +163,9 @@ describe("after its end", () => {
     const engine = await open();
     const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
     await end(engine, id);
-    await expect(engine.weir.decide(intentOf("a"), LOCAL)).rejects.toMatchObject({ code: "intent.finished" });
+    await expect(engine.weir.decide(intentOf("a"), LOCAL)).rejects.toMatchObject({
+      code: "intent.finished",
+    });
     const retry = await engine.weir.decide(intentOf("a", { attempt: { number: 2 } }), LOCAL);
     expect(retry.effect).toBe("allow");
   });
@@ -141,10 +176,15 @@ describe("after its end", () => {
     await engine.weir.report(final(id), LOCAL);
     engine.clock.set(expiresAtMs + 600_000 - 1);
     await engine.weir.sweep();
-    await expect(engine.weir.decide(intentOf("a"), LOCAL)).rejects.toMatchObject({ code: "intent.finished" });
+    await expect(engine.weir.decide(intentOf("a"), LOCAL)).rejects.toMatchObject({
+      code: "intent.finished",
+    });
     engine.clock.set(expiresAtMs + 600_000 + 120_000);
     await engine.weir.sweep();
-    expect(await engine.weir.decide(intentOf("a"), LOCAL)).toMatchObject({ effect: "allow", replayed: false });
+    expect(await engine.weir.decide(intentOf("a"), LOCAL)).toMatchObject({
+      effect: "allow",
+      replayed: false,
+    });
   });
 
   test("a late report of an old decision leaves the key to the newer one", async () => {
@@ -154,7 +194,10 @@ describe("after its end", () => {
     await engine.weir.sweep();
     const newer = await engine.weir.decide(intentOf("a"), LOCAL);
     expect(newer.id).not.toBe(old.id);
-    expect(await engine.weir.report(final(old.id), LOCAL)).toMatchObject({ flags: ["late"], status: "corrected" });
+    expect(await engine.weir.report(final(old.id), LOCAL)).toMatchObject({
+      flags: ["late"],
+      status: "corrected",
+    });
     expect(await engine.weir.decide(intentOf("a"), LOCAL)).toEqual({ ...newer, replayed: true });
     await engine.weir.sweep();
     expect(await engine.weir.decide(intentOf("a"), LOCAL)).toEqual({ ...newer, replayed: true });
@@ -178,7 +221,9 @@ describe("a throttle", () => {
   test("with other content stays a conflict", async () => {
     const engine = await open();
     const { intent } = await untilThrottled(engine);
-    await expect(engine.weir.decide({ ...intent, task: "plan" }, LOCAL)).rejects.toMatchObject({ code: "intent.conflict" });
+    await expect(engine.weir.decide({ ...intent, task: "plan" }, LOCAL)).rejects.toMatchObject({
+      code: "intent.conflict",
+    });
   });
 
   test("a throttled client that retries at the given time recovers, however often it is told to wait", async () => {
@@ -201,7 +246,10 @@ describe("an answer that could not be delivered", () => {
     await engine.weir.undelivered(decision);
     await engine.weir.undelivered(decision);
     expect(Object.values(await dumpBalances(engine.store))).toEqual([]);
-    expect(verifyLedger(engine.lines(), await engine.store.balances())).toMatchObject({ open: 0, problems: [] });
+    expect(verifyLedger(engine.lines(), await engine.store.balances())).toMatchObject({
+      open: 0,
+      problems: [],
+    });
   });
 
   test("a repeated answer does not: the first may be at work", async () => {
@@ -217,7 +265,10 @@ test("what is in flight is waited for", async () => {
   const engine = await open({ ports: ({ log }) => ({ log: (gated = new GatedLog(log)) }) });
   const log = gated as GatedLog;
   log.shut = true;
-  const answer = engine.weir.decide(intentOf("a", { attempt: { number: 2, reason: "content_filter" } }), LOCAL);
+  const answer = engine.weir.decide(
+    intentOf("a", { attempt: { number: 2, reason: "content_filter" } }),
+    LOCAL,
+  );
   await settleTurns();
   let idle = false;
   const waiting = engine.weir.idle().then(() => (idle = true));

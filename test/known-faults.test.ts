@@ -10,14 +10,23 @@ import { checkUsage } from "../engine/pricing/usage.ts";
 import { planBudgets } from "../engine/reservation/budgets.ts";
 import { planScopes } from "../engine/velocity/scopes.ts";
 import { budgetOf } from "./support/budgets.ts";
-import { intentOf, LOCAL, openTestEngine, type TestEngine, type TestEngineOptions } from "./support/engine.ts";
+import {
+  intentOf,
+  LOCAL,
+  openTestEngine,
+  type TestEngine,
+  type TestEngineOptions,
+} from "./support/engine.ts";
 import { dumpBalances } from "./support/state-dump.ts";
 
 // Faults that systems of this kind have had, each as an input with the right answer.
 
 const opened: TestEngine[] = [];
 
-async function open(data: Partial<BundleData>, options: TestEngineOptions = {}): Promise<TestEngine> {
+async function open(
+  data: Partial<BundleData>,
+  options: TestEngineOptions = {},
+): Promise<TestEngine> {
   const engine = await openTestEngine({
     ...options,
     data: { routes: {}, velocity: { report_percent: 0, scopes: {} }, ...data },
@@ -61,11 +70,16 @@ describe("a budget that is checked before and added to after", () => {
     const first = await engine.weir.decide(intentOf("first", { run }), LOCAL);
     await spend(engine, first.id, 900_000);
     const decisions = await Promise.all(
-      Array.from({ length: 8 }, (_, index) => engine.weir.decide(intentOf(`c${index}`, { run, ...FOUR_CENTS }), LOCAL)),
+      Array.from({ length: 8 }, (_, index) =>
+        engine.weir.decide(intentOf(`c${index}`, { run, ...FOUR_CENTS }), LOCAL),
+      ),
     );
     expect(effects(decisions)).toEqual({ allow: 2, block: 6 });
     await engine.weir.idle();
-    expect((await engine.store.balances())[0]).toMatchObject({ held: 80_000_000n, settled: 900_000_000n });
+    expect((await engine.store.balances())[0]).toMatchObject({
+      held: 80_000_000n,
+      settled: 900_000_000n,
+    });
   });
 
   test("the same for every unit, window and instance", async () => {
@@ -95,23 +109,33 @@ describe("calls whose clients vanish", () => {
     const first = await engine.weir.decide(intentOf("first"), LOCAL);
     await spend(engine, first.id, 11_200_000);
     const decisions = await Promise.all(
-      Array.from({ length: 110 }, (_, index) => engine.weir.decide(intentOf(`c${index}`, TWENTY_CENTS), LOCAL)),
+      Array.from({ length: 110 }, (_, index) =>
+        engine.weir.decide(intentOf(`c${index}`, TWENTY_CENTS), LOCAL),
+      ),
     );
     expect(effects(decisions)).toEqual({ allow: 104, block: 6 });
     engine.clock.advance(300_000);
     await engine.weir.sweep();
     await engine.weir.sweep();
-    expect((await engine.store.balances())[0]).toMatchObject({ held: 0n, settled: 11_200_000_000n });
-    const expired = engine.lines().filter((line) => line.kind === "entry" && line.entry === "expired");
+    expect((await engine.store.balances())[0]).toMatchObject({
+      held: 0n,
+      settled: 11_200_000_000n,
+    });
+    const expired = engine
+      .lines()
+      .filter((line) => line.kind === "entry" && line.entry === "expired");
     expect(expired).toHaveLength(104);
     // Nobody reported, so the principal is slowed; somebody else passes.
-    const next = await engine.weir.decide(intentOf("next", TWENTY_CENTS), { principal: "search-service" });
+    const next = await engine.weir.decide(intentOf("next", TWENTY_CENTS), {
+      principal: "search-service",
+    });
     expect(next.effect).toBe("allow");
   });
 
   test("who never reports is slowed, and recovers once calls are reported", async () => {
     const engine = await open({ budgets: [] });
-    for (let count = 0; count < 20; count += 1) await engine.weir.decide(intentOf(`c${count}`), LOCAL);
+    for (let count = 0; count < 20; count += 1)
+      await engine.weir.decide(intentOf(`c${count}`), LOCAL);
     engine.clock.advance(300_000);
     await engine.weir.sweep();
     const slowed = await engine.weir.decide(intentOf("next"), LOCAL);
@@ -125,10 +149,18 @@ describe("a new period", () => {
   test.each(["hour", "day", "week", "month"] as const)(
     "%s: refused calls that retry through its start do not keep the old counter alive",
     async (unit) => {
-      const start = { day: "2026-11-25", hour: "2026-11-25", month: "2026-12-01", week: "2026-11-30" }[unit];
+      const start = {
+        day: "2026-11-25",
+        hour: "2026-11-25",
+        month: "2026-12-01",
+        week: "2026-11-30",
+      }[unit];
       const startMs = Date.parse(`${start}T00:00:00Z`) - 30_000;
       const window = { kind: "calendar", unit, zone: "UTC" } as const;
-      const engine = await open({ budgets: [budgetOf("b", { limit: 1_000_000, window })] }, { startMs });
+      const engine = await open(
+        { budgets: [budgetOf("b", { limit: 1_000_000, window })] },
+        { startMs },
+      );
       const first = await engine.weir.decide(intentOf("first"), LOCAL);
       await spend(engine, first.id, 1_200_000);
       for (let count = 0; count < 6; count += 1) {
@@ -148,7 +180,10 @@ describe("a free model and a paid alternative", () => {
     const engine = await open({ budgets: [budgetOf("none", { limit: 0 })] });
     const free = { model: "openai:omni-moderation-latest", operation: "moderation", task: "" };
     expect((await engine.weir.decide(intentOf("free", free), LOCAL)).effect).toBe("allow");
-    const fallback = await engine.weir.decide(intentOf("free-fallback", { model: "openai:gpt-5-mini" }), LOCAL);
+    const fallback = await engine.weir.decide(
+      intentOf("free-fallback", { model: "openai:gpt-5-mini" }),
+      LOCAL,
+    );
     expect(fallback.effect).toBe("block");
   });
 });
@@ -175,14 +210,19 @@ describe("values that no budget or price may have", () => {
   test.each(["input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning"])(
     "a negative price (%s) is refused at load with its path; 0 is accepted",
     (name) => {
-      const book = (price: number) => ({ currency: "USD", rows: [row({ [name]: price })], version: "v" }) as const;
-      expect(refused(() => openPriceBook(book(-3_000_000)))).toEqual([`prices.rows[0].micro_usd_per_mtok.${name}`]);
+      const book = (price: number) =>
+        ({ currency: "USD", rows: [row({ [name]: price })], version: "v" }) as const;
+      expect(refused(() => openPriceBook(book(-3_000_000)))).toEqual([
+        `prices.rows[0].micro_usd_per_mtok.${name}`,
+      ]);
       expect(refused(() => openPriceBook(book(0)))).toEqual([]);
     },
   );
 
   test("a negative budget is refused at load with its path; 0 is accepted and blocks every priced call", async () => {
-    expect(refused(() => planBudgets([budgetOf("b", { limit: -5 })]))).toEqual(["config.budgets[0].limit"]);
+    expect(refused(() => planBudgets([budgetOf("b", { limit: -5 })]))).toEqual([
+      "config.budgets[0].limit",
+    ]);
     const engine = await open({ budgets: [budgetOf("b", { limit: 0 })] });
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
     expect(decision).toMatchObject({ effect: "block", reasons: [{ code: "budget.exhausted" }] });
@@ -190,8 +230,14 @@ describe("values that no budget or price may have", () => {
 
   test("a velocity window without calls, ratio or limit is refused at load with its path", () => {
     const window = { calls_min: 1, cold_micro_usd: 1, floor_micro_usd: 0, ratio_percent: 100 };
-    const windows = { "1h": window, "1m": { ...window, ratio_percent: 0 }, "1s": { ...window, calls_min: -1 } };
-    expect(refused(() => planScopes({ report_percent: 0, scopes: { team: { windows } } })).toSorted()).toEqual([
+    const windows = {
+      "1h": window,
+      "1m": { ...window, ratio_percent: 0 },
+      "1s": { ...window, calls_min: -1 },
+    };
+    expect(
+      refused(() => planScopes({ report_percent: 0, scopes: { team: { windows } } })).toSorted(),
+    ).toEqual([
       "config.velocity.scopes.team.windows.1m.ratio_percent",
       "config.velocity.scopes.team.windows.1s.calls_min",
     ]);
@@ -200,12 +246,23 @@ describe("values that no budget or price may have", () => {
 
 describe("rates", () => {
   test("a window is not renewed by each call: steady traffic under its limit is never throttled", async () => {
-    const window = { calls_min: 5, cold_micro_usd: 90_000, floor_micro_usd: 90_000, ratio_percent: 200 };
+    const window = {
+      calls_min: 5,
+      cold_micro_usd: 90_000,
+      floor_micro_usd: 90_000,
+      ratio_percent: 200,
+    };
     const windows = { "1h": { ...window, cold_micro_usd: null }, "1m": window, "1s": window };
-    const engine = await open({ budgets: [], velocity: { report_percent: 0, scopes: { team: { windows } } } });
+    const engine = await open({
+      budgets: [],
+      velocity: { report_percent: 0, scopes: { team: { windows } } },
+    });
     // 950 micro-USD each second, 57,000 a minute, for five minutes.
     for (let count = 0; count < 300; count += 1) {
-      expect((await engine.weir.decide(intentOf(`c${count}`), LOCAL)).effect, `second ${count}`).toBe("allow");
+      expect(
+        (await engine.weir.decide(intentOf(`c${count}`), LOCAL)).effect,
+        `second ${count}`,
+      ).toBe("allow");
       engine.clock.advance(1_000);
     }
   });
@@ -213,7 +270,12 @@ describe("rates", () => {
   test("a refused call does not eat the quota that a wider budget shares", async () => {
     const window = { kind: "calendar", unit: "hour", zone: "UTC" } as const;
     const group = budgetOf("group", { limit: 10, unit: "calls", window });
-    const special = budgetOf("special", { limit: 3, match: { feature: "special" }, unit: "calls", window });
+    const special = budgetOf("special", {
+      limit: 3,
+      match: { feature: "special" },
+      unit: "calls",
+      window,
+    });
     const engine = await open({ budgets: [group, special] });
     const attribution = { ...intentOf("").attribution, feature: "special" };
     const decisions = [];
@@ -224,16 +286,28 @@ describe("rates", () => {
     await engine.weir.idle();
     expect((await engine.store.balances()).find(({ budget }) => budget === "group")?.held).toBe(3n);
     const others = [];
-    for (let count = 0; count < 8; count += 1) others.push(await engine.weir.decide(intentOf(`g${count}`), LOCAL));
+    for (let count = 0; count < 8; count += 1)
+      others.push(await engine.weir.decide(intentOf(`g${count}`), LOCAL));
     expect(effects(others)).toEqual({ allow: 7, block: 1 });
   });
 });
 
 describe("usage", () => {
   const rates = (prices: PriceRowData["micro_usd_per_mtok"]) => {
-    const data = { above_tokens: 0, from: "2026-01-01", model: "a:b", source: "t", tier: "standard", to: null } as const;
+    const data = {
+      above_tokens: 0,
+      from: "2026-01-01",
+      model: "a:b",
+      source: "t",
+      tier: "standard",
+      to: null,
+    } as const;
     const rows = [{ ...data, micro_usd_per_mtok: prices }];
-    const found = openPriceBook({ currency: "USD", rows, version: "v" }).rates("a:b", "standard", Date.UTC(2026, 5));
+    const found = openPriceBook({ currency: "USD", rows, version: "v" }).rates(
+      "a:b",
+      "standard",
+      Date.UTC(2026, 5),
+    );
     return found ?? expect.unreachable();
   };
 
@@ -244,40 +318,64 @@ describe("usage", () => {
   });
 
   test("writes for an hour and for five minutes each have their price", () => {
-    const price = rates({ cache_write_1h: 10_000_000, cache_write_5m: 6_250_000, input: 5_000_000, output: 0 });
+    const price = rates({
+      cache_write_1h: 10_000_000,
+      cache_write_5m: 6_250_000,
+      input: 5_000_000,
+      output: 0,
+    });
     const usage = checkUsage({ cacheWrite1h: 400_000, cacheWrite5m: 600_000, input: 1_000_000 });
     expect(priceUsage(usage, price).costPicoUsd).toBe(7_750_000_000_000n);
   });
 
   test("a cumulative figure replaces the opening one, it is not added to it", async () => {
-    const engine = await open({ budgets: [budgetOf("day"), budgetOf("tokens", { unit: "tokens" })] });
+    const engine = await open({
+      budgets: [budgetOf("day"), budgetOf("tokens", { unit: "tokens" })],
+    });
     const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
-    await engine.weir.report({ decisionId: id, sequence: 1, usage: { input: 25, output: 1 } }, LOCAL);
+    await engine.weir.report(
+      { decisionId: id, sequence: 1, usage: { input: 25, output: 1 } },
+      LOCAL,
+    );
     const result = await engine.weir.report(
       { decisionId: id, final: true, outcome: "ok", sequence: 2, usage: { input: 25, output: 15 } },
       LOCAL,
     );
     expect(result.chargedNanoUsd).toBe(25n * 250n + 15n * 2_000n);
-    expect((await engine.store.balances()).find(({ budget }) => budget === "tokens")?.settled).toBe(40n);
+    expect((await engine.store.balances()).find(({ budget }) => budget === "tokens")?.settled).toBe(
+      40n,
+    );
   });
 
   test("reasoning is part of the output and charged once", async () => {
     const engine = await open({ budgets: [budgetOf("tokens", { unit: "tokens" })] });
     const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
     const usage = { input: 20, output: 533, reasoning: 382 };
-    const result = await engine.weir.report({ decisionId: id, final: true, outcome: "ok", usage }, LOCAL);
+    const result = await engine.weir.report(
+      { decisionId: id, final: true, outcome: "ok", usage },
+      LOCAL,
+    );
     expect(result.chargedNanoUsd).toBe(20n * 250n + 533n * 2_000n);
     expect((await engine.store.balances())[0]?.settled).toBe(553n);
-    expect(() => checkUsage({ input: 20, output: 151, reasoning: 382 })).toThrow("below its reasoning");
+    expect(() => checkUsage({ input: 20, output: 151, reasoning: 382 })).toThrow(
+      "below its reasoning",
+    );
   });
 
   test("a first empty figure does not freeze at zero", async () => {
     const engine = await open({ budgets: [budgetOf("day")] });
     const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
-    for (const sequence of [1, 2, 3]) await engine.weir.report({ decisionId: id, sequence, usage: {} }, LOCAL);
+    for (const sequence of [1, 2, 3])
+      await engine.weir.report({ decisionId: id, sequence, usage: {} }, LOCAL);
     const usage = { input: 11, output: 7 };
-    await engine.weir.report({ decisionId: id, final: true, outcome: "ok", sequence: 4, usage }, LOCAL);
-    const again = await engine.weir.report({ decisionId: id, final: true, outcome: "ok", sequence: 4, usage }, LOCAL);
+    await engine.weir.report(
+      { decisionId: id, final: true, outcome: "ok", sequence: 4, usage },
+      LOCAL,
+    );
+    const again = await engine.weir.report(
+      { decisionId: id, final: true, outcome: "ok", sequence: 4, usage },
+      LOCAL,
+    );
     expect(again).toMatchObject({ chargedNanoUsd: 11n * 250n + 7n * 2_000n, status: "duplicate" });
     expect(Object.values(await dumpBalances(engine.store))).toEqual(["held 0, settled 16750"]);
   });
@@ -286,11 +384,32 @@ describe("usage", () => {
     const engine = await open({ budgets: [budgetOf("day")] });
     const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
     const zero = { input: 0, output: 0 };
-    await engine.weir.report({ basis: "provider", decisionId: id, sequence: 1, usage: zero }, LOCAL);
-    const estimated = { basis: "estimated", decisionId: id, sequence: 2, usage: { input: 0, output: 100 } };
-    expect(await engine.weir.report(estimated, LOCAL)).toMatchObject({ chargedNanoUsd: 0n, status: "superseded" });
-    const final = { basis: "provider", decisionId: id, final: true, outcome: "truncated", sequence: 3, usage: zero };
-    expect(await engine.weir.report(final, LOCAL)).toMatchObject({ chargedNanoUsd: 0n, status: "settled" });
+    await engine.weir.report(
+      { basis: "provider", decisionId: id, sequence: 1, usage: zero },
+      LOCAL,
+    );
+    const estimated = {
+      basis: "estimated",
+      decisionId: id,
+      sequence: 2,
+      usage: { input: 0, output: 100 },
+    };
+    expect(await engine.weir.report(estimated, LOCAL)).toMatchObject({
+      chargedNanoUsd: 0n,
+      status: "superseded",
+    });
+    const final = {
+      basis: "provider",
+      decisionId: id,
+      final: true,
+      outcome: "truncated",
+      sequence: 3,
+      usage: zero,
+    };
+    expect(await engine.weir.report(final, LOCAL)).toMatchObject({
+      chargedNanoUsd: 0n,
+      status: "settled",
+    });
     expect(await dumpBalances(engine.store)).toEqual({});
   });
 });
@@ -299,7 +418,8 @@ describe("many checks of one request", () => {
   test("as its body fills: one decision and one hold", async () => {
     const engine = await open({ budgets: [budgetOf("day")] });
     const answers = [];
-    for (let count = 0; count < 7; count += 1) answers.push(await engine.weir.decide(intentOf("request-1"), LOCAL));
+    for (let count = 0; count < 7; count += 1)
+      answers.push(await engine.weir.decide(intentOf("request-1"), LOCAL));
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
     expect(Object.values(await dumpBalances(engine.store))).toEqual(["held 1250000, settled 0"]);
   });

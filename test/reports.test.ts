@@ -7,7 +7,13 @@ import { LIMITS } from "../engine/limits.ts";
 import type { BudgetData } from "../engine/policy/bundle-data.ts";
 import type { EntryRecord } from "../engine/record/record.ts";
 import { budgetOf } from "./support/budgets.ts";
-import { intentOf, LOCAL, openTestEngine, type TestEngine, type TestEngineOptions } from "./support/engine.ts";
+import {
+  intentOf,
+  LOCAL,
+  openTestEngine,
+  type TestEngine,
+  type TestEngineOptions,
+} from "./support/engine.ts";
 
 const opened: TestEngine[] = [];
 const NO_VELOCITY = { report_percent: 0, scopes: {} };
@@ -30,12 +36,16 @@ afterEach(async () => {
 });
 
 /** gpt-5-mini: 0.25 USD in, 2 USD out per million tokens, so nano-USD = 250 · in + 2,000 · out. */
-const cost = (input: number, output: number): bigint => BigInt(input) * 250n + BigInt(output) * 2_000n;
+const cost = (input: number, output: number): bigint =>
+  BigInt(input) * 250n + BigInt(output) * 2_000n;
 const HELD = cost(1_000, 500);
 
 function reporting(engine: TestEngine, decision: Decision) {
   return (sequence: number, input: number, output: number, change: Partial<RawReport> = {}) =>
-    engine.weir.report({ decisionId: decision.id, sequence, usage: { input, output }, ...change }, LOCAL);
+    engine.weir.report(
+      { decisionId: decision.id, sequence, usage: { input, output }, ...change },
+      LOCAL,
+    );
 }
 const FINAL = { final: true, outcome: "ok" } as const;
 
@@ -53,11 +63,18 @@ describe("cumulative reports", () => {
     const engine = await open();
     const report = reporting(engine, await engine.weir.decide(intentOf("a"), LOCAL));
     expect(await day(engine)).toEqual([HELD, 0n]);
-    expect(await report(1, 400, 0)).toMatchObject({ chargedNanoUsd: cost(400, 0), flags: [], status: "posted" });
+    expect(await report(1, 400, 0)).toMatchObject({
+      chargedNanoUsd: cost(400, 0),
+      flags: [],
+      status: "posted",
+    });
     expect(await day(engine)).toEqual([HELD - cost(400, 0), cost(400, 0)]);
     expect(await report(5, 1_000, 100)).toMatchObject({ status: "posted" });
     expect(await day(engine)).toEqual([HELD - cost(1_000, 100), cost(1_000, 100)]);
-    expect(await report(6, 1_000, 300, FINAL)).toMatchObject({ chargedNanoUsd: cost(1_000, 300), status: "settled" });
+    expect(await report(6, 1_000, 300, FINAL)).toMatchObject({
+      chargedNanoUsd: cost(1_000, 300),
+      status: "settled",
+    });
     expect(await day(engine)).toEqual([0n, cost(1_000, 300)]);
     expect(entries(engine).map(({ flags }) => flags)).toEqual([["partial"], ["partial"], []]);
     expect(entries(engine).map(({ cost_pico_usd: pico }) => BigInt(pico))).toEqual(
@@ -80,10 +97,16 @@ describe("cumulative reports", () => {
     await report(4, 700, 70);
     const before = await day(engine);
     const posted = entries(engine).length;
-    expect(await report(4, 700, 70)).toMatchObject({ chargedNanoUsd: cost(700, 70), status: "duplicate" });
+    expect(await report(4, 700, 70)).toMatchObject({
+      chargedNanoUsd: cost(700, 70),
+      status: "duplicate",
+    });
     await expect(report(4, 700, 71)).rejects.toMatchObject({ code: "report.conflict" });
     await expect(report(4, 700, 70, FINAL)).rejects.toMatchObject({ code: "report.conflict" });
-    expect(await report(3, 9_000, 9_000)).toMatchObject({ chargedNanoUsd: cost(700, 70), status: "superseded" });
+    expect(await report(3, 9_000, 9_000)).toMatchObject({
+      chargedNanoUsd: cost(700, 70),
+      status: "superseded",
+    });
     expect(await day(engine)).toEqual(before);
     expect(entries(engine)).toHaveLength(posted);
   });
@@ -94,7 +117,9 @@ describe("cumulative reports", () => {
     expect(await report(1, 100, 100, { basis: "estimated" })).toMatchObject({ status: "posted" });
     expect(await report(2, 200, 200, { basis: "estimated" })).toMatchObject({ status: "posted" });
     expect(await report(3, 150, 150, { basis: "provider" })).toMatchObject({ status: "posted" });
-    expect(await report(4, 900, 900, { basis: "estimated", ...FINAL })).toMatchObject({ status: "superseded" });
+    expect(await report(4, 900, 900, { basis: "estimated", ...FINAL })).toMatchObject({
+      status: "superseded",
+    });
     expect(await day(engine)).toEqual([HELD - cost(200, 200), cost(150, 150)]);
     expect(await report(5, 160, 160, FINAL)).toMatchObject({ status: "settled" });
     expect(await day(engine)).toEqual([0n, cost(160, 160)]);
@@ -114,7 +139,10 @@ describe("cumulative reports", () => {
     const engine = await open();
     const report = reporting(engine, await engine.weir.decide(intentOf("a"), LOCAL));
     await report(1, 100, 100, FINAL);
-    expect(await report(2, 100, 150, FINAL)).toMatchObject({ flags: ["late"], status: "corrected" });
+    expect(await report(2, 100, 150, FINAL)).toMatchObject({
+      flags: ["late"],
+      status: "corrected",
+    });
     expect(await day(engine)).toEqual([0n, cost(100, 150)]);
     expect(entries(engine).map(({ entry }) => entry)).toEqual(["settled", "corrected"]);
   });
@@ -122,7 +150,10 @@ describe("cumulative reports", () => {
   test("output above the cap is charged in full and flagged", async () => {
     const engine = await open();
     const report = reporting(engine, await engine.weir.decide(intentOf("a"), LOCAL));
-    expect(await report(1, 1_000, 501, FINAL)).toMatchObject({ flags: ["overrun"], status: "settled" });
+    expect(await report(1, 1_000, 501, FINAL)).toMatchObject({
+      flags: ["overrun"],
+      status: "settled",
+    });
     expect(await day(engine)).toEqual([0n, cost(1_000, 501)]);
   });
 
@@ -156,8 +187,14 @@ describe("cumulative reports", () => {
     await engine.weir.decide(intentOf("b"), LOCAL);
     const balances = await engine.store.balances();
     const at = (dayOfMonth: number) => `|${Date.UTC(2026, 10, dayOfMonth)}`;
-    expect(balances.find(({ instance }) => instance.endsWith(at(25)))).toMatchObject({ held: 0n, settled: cost(1_000, 100) });
-    expect(balances.find(({ instance }) => instance.endsWith(at(26)))).toMatchObject({ held: HELD, settled: 0n });
+    expect(balances.find(({ instance }) => instance.endsWith(at(25)))).toMatchObject({
+      held: 0n,
+      settled: cost(1_000, 100),
+    });
+    expect(balances.find(({ instance }) => instance.endsWith(at(26)))).toMatchObject({
+      held: HELD,
+      settled: 0n,
+    });
   });
 });
 
@@ -167,16 +204,26 @@ describe("late reports", () => {
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
     expect(await engine.weir.cancel(decision.id, LOCAL)).toEqual({ released: true });
     const result = await reporting(engine, decision)(1, 100, 10, FINAL);
-    expect(result).toMatchObject({ chargedNanoUsd: cost(100, 10), flags: ["late"], status: "corrected" });
+    expect(result).toMatchObject({
+      chargedNanoUsd: cost(100, 10),
+      flags: ["late"],
+      status: "corrected",
+    });
     expect(await day(engine)).toEqual([0n, cost(100, 10)]);
   });
 
   test("after a block: charged, late, and seen by the next call", async () => {
     const engine = await open({ data: { budgets: [budgetOf("day", { limit: 1_250 })] } });
-    const decision = await engine.weir.decide(intentOf("a", { attempt: { number: 2, reason: "content_filter" } }), LOCAL);
+    const decision = await engine.weir.decide(
+      intentOf("a", { attempt: { number: 2, reason: "content_filter" } }),
+      LOCAL,
+    );
     expect(decision.effect).toBe("block");
     await engine.weir.idle();
-    expect(await reporting(engine, decision)(1, 0, 1, FINAL)).toMatchObject({ flags: ["late"], status: "corrected" });
+    expect(await reporting(engine, decision)(1, 0, 1, FINAL)).toMatchObject({
+      flags: ["late"],
+      status: "corrected",
+    });
     expect((await engine.weir.decide(intentOf("b"), LOCAL)).effect).not.toBe("allow");
   });
 
@@ -184,28 +231,41 @@ describe("late reports", () => {
     ["release", 0n],
     ["charge_expected", cost(1_000, 350)],
     ["charge_held", HELD],
-  ] as const)("after an expiry that does %s: the difference to what that charged", async (onExpiry, charged) => {
-    const engine = await open({ data: { budgets: [budgetOf("day", { on_expiry: onExpiry })] } });
-    const decision = await engine.weir.decide(intentOf("a"), LOCAL);
-    engine.clock.set(decision.expiresAtMs - 1);
-    expect(await engine.weir.sweep()).toBe(0);
-    engine.clock.set(decision.expiresAtMs + 1_000);
-    expect(await engine.weir.sweep()).toBe(1);
-    expect(await day(engine)).toEqual([0n, charged]);
-    expect(entries(engine)).toMatchObject([{ cost_pico_usd: String(charged * 1_000n), entry: "expired" }]);
-    expect(await engine.weir.sweep()).toBe(0);
-    expect(await reporting(engine, decision)(1, 800, 80, FINAL)).toMatchObject({ flags: ["late"], status: "corrected" });
-    expect(await day(engine)).toEqual([0n, cost(800, 80)]);
-  });
+  ] as const)(
+    "after an expiry that does %s: the difference to what that charged",
+    async (onExpiry, charged) => {
+      const engine = await open({ data: { budgets: [budgetOf("day", { on_expiry: onExpiry })] } });
+      const decision = await engine.weir.decide(intentOf("a"), LOCAL);
+      engine.clock.set(decision.expiresAtMs - 1);
+      expect(await engine.weir.sweep()).toBe(0);
+      engine.clock.set(decision.expiresAtMs + 1_000);
+      expect(await engine.weir.sweep()).toBe(1);
+      expect(await day(engine)).toEqual([0n, charged]);
+      expect(entries(engine)).toMatchObject([
+        { cost_pico_usd: String(charged * 1_000n), entry: "expired" },
+      ]);
+      expect(await engine.weir.sweep()).toBe(0);
+      expect(await reporting(engine, decision)(1, 800, 80, FINAL)).toMatchObject({
+        flags: ["late"],
+        status: "corrected",
+      });
+      expect(await day(engine)).toEqual([0n, cost(800, 80)]);
+    },
+  );
 
   test("an expiry after a partial report charges nothing on top, and says what the call cost so far", async () => {
-    const engine = await open({ data: { budgets: [budgetOf("day", { on_expiry: "charge_held" })] } });
+    const engine = await open({
+      data: { budgets: [budgetOf("day", { on_expiry: "charge_held" })] },
+    });
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
     await reporting(engine, decision)(1, 300, 30);
     engine.clock.advance(200_000);
     await engine.weir.sweep();
     expect(await day(engine)).toEqual([0n, cost(300, 30)]);
-    expect(entries(engine).at(-1)).toMatchObject({ cost_pico_usd: String(cost(300, 30) * 1_000n), entry: "expired" });
+    expect(entries(engine).at(-1)).toMatchObject({
+      cost_pico_usd: String(cost(300, 30) * 1_000n),
+      entry: "expired",
+    });
   });
 
   test("a cancel after a partial report gives back what is left, and says what the call cost so far", async () => {
@@ -214,7 +274,10 @@ describe("late reports", () => {
     await reporting(engine, decision)(1, 300, 30);
     expect(await engine.weir.cancel(decision.id, LOCAL)).toEqual({ released: true });
     expect(await day(engine)).toEqual([0n, cost(300, 30)]);
-    expect(entries(engine).at(-1)).toMatchObject({ cost_pico_usd: String(cost(300, 30) * 1_000n), entry: "released" });
+    expect(entries(engine).at(-1)).toMatchObject({
+      cost_pico_usd: String(cost(300, 30) * 1_000n),
+      entry: "released",
+    });
   });
 
   test("are taken for seven days, found again through the log, then never", async () => {
@@ -225,14 +288,26 @@ describe("late reports", () => {
     engine.clock.advance(3_600_000);
     await engine.weir.sweep();
     expect(await engine.store.decision(early.id)).toBeNull();
-    expect(await reporting(engine, early)(1, 100, 10, FINAL)).toMatchObject({ flags: ["late"], status: "corrected" });
-    expect(await reporting(engine, early)(1, 100, 10, FINAL)).toMatchObject({ status: "duplicate" });
+    expect(await reporting(engine, early)(1, 100, 10, FINAL)).toMatchObject({
+      flags: ["late"],
+      status: "corrected",
+    });
+    expect(await reporting(engine, early)(1, 100, 10, FINAL)).toMatchObject({
+      status: "duplicate",
+    });
     engine.clock.set(last.expiresAtMs + LIMITS.lateReportMs);
     await engine.weir.sweep();
-    expect(await reporting(engine, last)(1, 200, 20, FINAL)).toMatchObject({ flags: ["late"], status: "corrected" });
+    expect(await reporting(engine, last)(1, 200, 20, FINAL)).toMatchObject({
+      flags: ["late"],
+      status: "corrected",
+    });
     engine.clock.advance(1);
-    await expect(reporting(engine, over)(1, 1, 1, FINAL)).rejects.toMatchObject({ code: "decision.too_old" });
-    await expect(engine.weir.cancel(over.id, LOCAL)).rejects.toMatchObject({ code: "decision.too_old" });
+    await expect(reporting(engine, over)(1, 1, 1, FINAL)).rejects.toMatchObject({
+      code: "decision.too_old",
+    });
+    await expect(engine.weir.cancel(over.id, LOCAL)).rejects.toMatchObject({
+      code: "decision.too_old",
+    });
     const charged = cost(100, 10) + cost(200, 20);
     const sum = (await engine.store.balances()).reduce((total, { settled }) => total + settled, 0n);
     expect(sum === charged || sum === 0n).toBe(true);
@@ -243,17 +318,24 @@ describe("late reports", () => {
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
     const report = reporting(engine, decision);
     await report(2, 100, 10, FINAL);
-    expect(await report(3, 500, 50, { basis: "estimated", ...FINAL })).toMatchObject({ status: "superseded" });
+    expect(await report(3, 500, 50, { basis: "estimated", ...FINAL })).toMatchObject({
+      status: "superseded",
+    });
     await expect(report(2, 1, 1, FINAL)).rejects.toMatchObject({ code: "report.conflict" });
     engine.clock.advance(3_600_000);
     await engine.weir.sweep();
     expect(await engine.store.decision(decision.id)).toBeNull();
-    expect(await report(2, 100, 10, FINAL)).toMatchObject({ chargedNanoUsd: cost(100, 10), status: "duplicate" });
+    expect(await report(2, 100, 10, FINAL)).toMatchObject({
+      chargedNanoUsd: cost(100, 10),
+      status: "duplicate",
+    });
     await expect(report(2, 1, 1, FINAL)).rejects.toMatchObject({ code: "report.conflict" });
     expect(await report(1, 1, 1)).toMatchObject({ status: "superseded" });
     expect(await report(3, 120, 12, FINAL)).toMatchObject({ status: "corrected" });
     expect(await day(engine)).toEqual([0n, cost(120, 12)]);
-    await expect(engine.weir.cancel(decision.id, LOCAL)).rejects.toMatchObject({ code: "decision.finished" });
+    await expect(engine.weir.cancel(decision.id, LOCAL)).rejects.toMatchObject({
+      code: "decision.finished",
+    });
   });
 
   test("a correction of a call that was forgotten counts once in its run", async () => {
@@ -283,7 +365,9 @@ describe("cancel", () => {
     const engine = await open();
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
     await reporting(engine, decision)(1, 10, 1, FINAL);
-    await expect(engine.weir.cancel(decision.id, LOCAL)).rejects.toMatchObject({ code: "decision.finished" });
+    await expect(engine.weir.cancel(decision.id, LOCAL)).rejects.toMatchObject({
+      code: "decision.finished",
+    });
     expect(await day(engine)).toEqual([0n, cost(10, 1)]);
   });
 
@@ -297,10 +381,15 @@ describe("cancel", () => {
     expect(await engine.weir.cancel(id, LOCAL)).toEqual({ released: false });
   });
 
-  test.each(["d", "x".repeat(52), `d${"0".repeat(51)}`, "../../etc/passwd"])("of %j, which is no decision", async (id) => {
-    const engine = await open();
-    await expect(engine.weir.cancel(id, LOCAL)).rejects.toMatchObject({ code: "decision.not_found" });
-  });
+  test.each(["d", "x".repeat(52), `d${"0".repeat(51)}`, "../../etc/passwd"])(
+    "of %j, which is no decision",
+    async (id) => {
+      const engine = await open();
+      await expect(engine.weir.cancel(id, LOCAL)).rejects.toMatchObject({
+        code: "decision.not_found",
+      });
+    },
+  );
 });
 
 describe("units", () => {
@@ -314,7 +403,8 @@ describe("units", () => {
     const engine = await open({ data: { budgets } });
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
     const by = async (id: string) => {
-      const { held, settled } = (await engine.store.balances()).find(({ budget }) => budget === id) ?? {};
+      const { held, settled } =
+        (await engine.store.balances()).find(({ budget }) => budget === id) ?? {};
       return [held, settled];
     };
     expect([await by("tokens"), await by("calls")]).toEqual([
@@ -332,22 +422,33 @@ describe("units", () => {
   test("zero means zero, and a call that costs nothing passes an exhausted money budget", async () => {
     const engine = await open({ data: { budgets: [budgetOf("none", { limit: 0 })] } });
     expect((await engine.weir.decide(intentOf("a"), LOCAL)).effect).toBe("block");
-    const free = intentOf("b", { model: "openai:omni-moderation-latest", operation: "moderation", task: "" });
+    const free = intentOf("b", {
+      model: "openai:omni-moderation-latest",
+      operation: "moderation",
+      task: "",
+    });
     const decision = await engine.weir.decide(free, LOCAL);
-    expect(decision).toMatchObject({ effect: "allow", estimate: { ceilingMicroUsd: 0, priced: true } });
+    expect(decision).toMatchObject({
+      effect: "allow",
+      estimate: { ceilingMicroUsd: 0, priced: true },
+    });
   });
 
   test("a changed limit acts at the next call, without a clawback", async () => {
     const engine = await open();
     await engine.weir.decide(intentOf("a"), LOCAL);
     await engine.weir.idle();
-    const lower = await engine.openCopy({ data: { budgets: [budgetOf("day", { limit: 1_000 })], velocity: NO_VELOCITY } });
+    const lower = await engine.openCopy({
+      data: { budgets: [budgetOf("day", { limit: 1_000 })], velocity: NO_VELOCITY },
+    });
     opened.push(lower);
     expect(await day(lower)).toEqual([HELD, 0n]);
     const decision = await lower.weir.decide(intentOf("b"), LOCAL);
     expect(decision.effect).toBe("block");
     expect(decision.reasons[0]?.params["remaining_micro_usd"]).toBe(-250);
-    const higher = await engine.openCopy({ data: { budgets: [budgetOf("day", { limit: 2_500 })], velocity: NO_VELOCITY } });
+    const higher = await engine.openCopy({
+      data: { budgets: [budgetOf("day", { limit: 2_500 })], velocity: NO_VELOCITY },
+    });
     opened.push(higher);
     expect((await higher.weir.decide(intentOf("b"), LOCAL)).effect).toBe("allow");
     expect((await higher.weir.decide(intentOf("c"), LOCAL)).effect).toBe("block");

@@ -29,7 +29,9 @@ function startBundledNode() {
     process.exitCode = 1;
     return;
   }
-  const child = spawn(node, [fileURLToPath(script), ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [fileURLToPath(script), ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
   // Ctrl-C reaches the child by itself, from the terminal.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => child.kill("SIGTERM"));

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { WeirError } from "../../engine/errors.ts";
@@ -15,25 +15,60 @@ export interface FolderLock {
 export function lockFolder(folder: string): FolderLock {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, "lock");
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      const file = openSync(path, "wx");
-      writeSync(file, JSON.stringify({ pid: process.pid, started: startTime(process.pid) }));
-      closeSync(file);
-      return { release: () => rmSync(path, { force: true }) };
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") {
-        throw new WeirError("config.invalid", `data folder ${folder} cannot be locked: ${String(cause)}`, { cause });
-      }
+  // Written beside and linked, so that a lock is never seen without its holder.
+  const draft = `${path}.${process.pid}`;
+  try {
+    writeDraft(draft);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      if (tryLink(draft, path)) return { release: () => rmSync(path, { force: true }) };
       const holder = readHolder(path);
       if (holder !== null && isRunning(holder)) {
         const message = `data folder ${folder} is in use by process ${holder.pid}; one process per folder`;
         throw new WeirError("config.invalid", message);
       }
-      rmSync(path, { force: true });
+      removeStale(path);
     }
+  } finally {
+    rmSync(draft, { force: true });
   }
   throw new WeirError("config.invalid", `data folder ${folder} is being locked by another process`);
+}
+
+function writeDraft(draft: string): void {
+  try {
+    writeFileSync(draft, JSON.stringify({ pid: process.pid, started: startTime(process.pid) }));
+  } catch (cause) {
+    throw new WeirError("config.invalid", `data folder cannot be locked: ${String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function tryLink(draft: string, path: string): boolean {
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw new WeirError("config.invalid", `data folder cannot be locked: ${String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Moves a lock out of the way; one that somebody took meanwhile is put back. */
+function removeStale(path: string): void {
+  const aside = `${path}.${process.pid}.stale`;
+  try {
+    renameSync(path, aside);
+    const holder = readHolder(aside);
+    if (holder !== null && isRunning(holder)) tryLink(aside, path);
+  } catch (cause) {
+    // Somebody else moved it first.
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+  } finally {
+    rmSync(aside, { force: true });
+  }
 }
 
 interface Holder {

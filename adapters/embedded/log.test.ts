@@ -1,4 +1,12 @@
-import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -15,10 +23,23 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { force: true, recursive: true }));
 
 function open(change: Partial<LogOptions> = {}): SegmentedLog {
-  return new SegmentedLog({ folder, segmentBytes: 1 << 20, sync: "os", syncIntervalMs: 1_000, ...change });
+  return new SegmentedLog({
+    folder,
+    segmentBytes: 1 << 20,
+    sync: "os",
+    syncIntervalMs: 1_000,
+    ...change,
+  });
 }
 
-const line = (at: number): LogLine => ({ at_ms: at, code: "x", fields: [], kind: "rejected", principal: "p", v: 1 });
+const line = (at: number): LogLine => ({
+  at_ms: at,
+  code: "x",
+  fields: [],
+  kind: "rejected",
+  principal: "p",
+  v: 1,
+});
 const numbers = (): number[] => [...readLog(folder)].map(({ number }) => number);
 
 describe("the log", () => {
@@ -60,19 +81,22 @@ describe("the log", () => {
     expect(listSegments(folder)).toHaveLength(1);
   });
 
-  test.each(["os", "interval", "always"] as const)("begins segments named by their first line (sync %s)", async (sync) => {
-    const log = open({ segmentBytes: 300, sync, syncIntervalMs: 1 });
-    for (let count = 0; count < 40; count += 1) await log.append(line(count));
-    await Promise.all(Array.from({ length: 40 }, (_, index) => log.append(line(index))));
-    await log.close();
-    expect(numbers()).toEqual(Array.from({ length: 80 }, (_, index) => index + 1));
-    const segments = listSegments(folder);
-    expect(segments.length).toBeGreaterThan(5);
-    const again = open();
-    await again.append(line(0));
-    await again.close();
-    expect(numbers().at(-1)).toBe(81);
-  });
+  test.each(["os", "interval", "always"] as const)(
+    "begins segments named by their first line (sync %s)",
+    async (sync) => {
+      const log = open({ segmentBytes: 300, sync, syncIntervalMs: 1 });
+      for (let count = 0; count < 40; count += 1) await log.append(line(count));
+      await Promise.all(Array.from({ length: 40 }, (_, index) => log.append(line(index))));
+      await log.close();
+      expect(numbers()).toEqual(Array.from({ length: 80 }, (_, index) => index + 1));
+      const segments = listSegments(folder);
+      expect(segments.length).toBeGreaterThan(5);
+      const again = open();
+      await again.append(line(0));
+      await again.close();
+      expect(numbers().at(-1)).toBe(81);
+    },
+  );
 
   test("an append under way while the segment changes is answered, with every line on the disk", async () => {
     const log = open({ segmentBytes: 1, sync: "always" });
@@ -104,7 +128,8 @@ describe("the log", () => {
     const handle = fileHandleOf(folder);
     closeSync(handle);
     const failed = await Promise.allSettled([log.append(line(2)), log.append(line(3))]);
-    for (const answer of failed) expect(answer).toMatchObject({ reason: { code: "log.unavailable" } });
+    for (const answer of failed)
+      expect(answer).toMatchObject({ reason: { code: "log.unavailable" } });
     const [segment] = listSegments(folder);
     // The same descriptor again, as if the disk were back.
     expect(openSync(join(folder, segment as string), "a")).toBe(handle);
@@ -132,7 +157,10 @@ describe("a line", () => {
     const json = JSON.stringify({ ...line(1), principal: "a\u2028\u2029\n\r\u00e9\u{1f600}" });
     const text = formatLine(12, json);
     expect(text.split("\n")).toHaveLength(2);
-    expect(parseLine(Buffer.from(text.slice(0, -1)))).toEqual({ line: JSON.parse(json), number: 12 });
+    expect(parseLine(Buffer.from(text.slice(0, -1)))).toEqual({
+      line: JSON.parse(json),
+      number: 12,
+    });
   });
 
   test("with any one bit flipped is not read", () => {

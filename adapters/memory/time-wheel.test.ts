@@ -55,7 +55,11 @@ describe("time wheel", () => {
   });
 
   test("like a sorted list, whatever comes in whatever order", () => {
-    const step = fc.record({ add: fc.array(fc.nat(100_000), { maxLength: 5 }), most: fc.nat(8), now: fc.nat(100_000) });
+    const step = fc.record({
+      add: fc.array(fc.nat(100_000), { maxLength: 5 }),
+      most: fc.nat(8),
+      now: fc.nat(100_000),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const wheel = new TimeWheel(1_000);
@@ -67,7 +71,9 @@ describe("time wheel", () => {
             wheel.add(dueMs, `k${count}`);
             waiting.set(`k${count}`, dueMs);
           }
-          const due = [...waiting].filter(([, dueMs]) => Math.floor(dueMs / 1_000) < Math.floor(now / 1_000));
+          const due = [...waiting].filter(
+            ([, dueMs]) => Math.floor(dueMs / 1_000) < Math.floor(now / 1_000),
+          );
           const taken = drained(wheel, now, most);
           expect(taken).toHaveLength(Math.min(most, due.length));
           const slots = taken.map((key) => Math.floor((waiting.get(key) as number) / 1_000));

@@ -15,16 +15,25 @@ test("an id carries its time and a tag of its tenant, and nothing of the tenant'
   expect(id).not.toContain("acme");
 });
 
-test.each([0, 1, 2 ** 32, Date.UTC(2026, 0), Date.UTC(2400, 0), 2 ** 44 - 1])("time %i comes back", (now) => {
-  expect(decisionTimeMs(decisionId("t", now, RANDOM))).toBe(now);
-});
-
-test.each(["", "d", "x", `D${"0".repeat(51)}`, `d${"0".repeat(50)}`, `d${"0".repeat(52)}`, `d${"g".repeat(51)}`, `d${"0".repeat(51)}\n`])(
-  "%j is no id of ours",
-  (id) => {
-    expect(decisionTimeMs(id)).toBeNull();
+test.each([0, 1, 2 ** 32, Date.UTC(2026, 0), Date.UTC(2400, 0), 2 ** 44 - 1])(
+  "time %i comes back",
+  (now) => {
+    expect(decisionTimeMs(decisionId("t", now, RANDOM))).toBe(now);
   },
 );
+
+test.each([
+  "",
+  "d",
+  "x",
+  `D${"0".repeat(51)}`,
+  `d${"0".repeat(50)}`,
+  `d${"0".repeat(52)}`,
+  `d${"g".repeat(51)}`,
+  `d${"0".repeat(51)}\n`,
+])("%j is no id of ours", (id) => {
+  expect(decisionTimeMs(id)).toBeNull();
+});
 
 test("ids of later times sort after those of earlier ones within a tenant", () => {
   const times = [5, 4_096, 1_795_608_000_000, 1_795_608_000_001];

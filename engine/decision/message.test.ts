@@ -4,10 +4,16 @@ import { engineReason, fillTemplate, formatDuration, renderReasons } from "./mes
 
 describe("templates", () => {
   test("names become parameters; money and durations become words", () => {
-    const params = { budget: "day", cost_micro_usd: 1_234_500, free: false, left: 3, retry_after_ms: 90_000 };
-    expect(fillTemplate("{budget}: {cost_micro_usd}, {left} left, {free}, in {retry_after_ms}", params)).toBe(
-      "day: $1.2345, 3 left, false, in 2 min",
-    );
+    const params = {
+      budget: "day",
+      cost_micro_usd: 1_234_500,
+      free: false,
+      left: 3,
+      retry_after_ms: 90_000,
+    };
+    expect(
+      fillTemplate("{budget}: {cost_micro_usd}, {left} left, {free}, in {retry_after_ms}", params),
+    ).toBe("day: $1.2345, 3 left, false, in 2 min");
   });
 
   test("an unknown name, and a name that every object has, stay as they are", () => {
@@ -21,14 +27,25 @@ describe("templates", () => {
   });
 
   test("money below zero and a text that ends like money", () => {
-    expect(fillTemplate("{remaining_micro_usd} {x_micro_usd}", { remaining_micro_usd: -50, x_micro_usd: "n/a" })).toBe(
-      "-$0.00005 n/a",
-    );
+    expect(
+      fillTemplate("{remaining_micro_usd} {x_micro_usd}", {
+        remaining_micro_usd: -50,
+        x_micro_usd: "n/a",
+      }),
+    ).toBe("-$0.00005 n/a");
   });
 
   test("reasons take the message of their rule, or its name where there is none", () => {
     const finding = { code: "a.b", params: { n: 2 }, rule: "A rule", severity: "info" } as const;
-    const rules = { "a.b": { description: "", kind: "deny", message: "n is {n}", severity: "info", title: "A rule" } };
+    const rules = {
+      "a.b": {
+        description: "",
+        kind: "deny",
+        message: "n is {n}",
+        severity: "info",
+        title: "A rule",
+      },
+    };
     expect(renderReasons([finding], rules)).toEqual([{ ...finding, message: "n is 2" }]);
     expect(renderReasons([finding], {})).toEqual([{ ...finding, message: "A rule" }]);
     expect(renderReasons([{ ...finding, code: "constructor" }], {})[0]?.message).toBe("A rule");

@@ -31,7 +31,15 @@ describe("an intent", () => {
   test("what is absent has its default", () => {
     expect(parseIntent(MINIMAL, "p")).toEqual({
       attempt: { number: 1, reason: "", retryOf: "" },
-      attribution: { cost_center: "", customer: "", environment: "", feature: "", service: "", team: "", user: "" },
+      attribution: {
+        cost_center: "",
+        customer: "",
+        environment: "",
+        feature: "",
+        service: "",
+        team: "",
+        user: "",
+      },
       data: { classes: [], residency: "", sensitivity: "unspecified" },
       deadlineMs: 0,
       id: "i",
@@ -88,7 +96,10 @@ describe("an intent", () => {
   });
 
   test("labels keep every name as a label, in canonical order", () => {
-    const labels = JSON.parse('{"b":"2","__proto__":"3","a":"1","_":"4"}') as Record<string, unknown>;
+    const labels = JSON.parse('{"b":"2","__proto__":"3","a":"1","_":"4"}') as Record<
+      string,
+      unknown
+    >;
     const parsed = parseIntent({ ...MINIMAL, labels }, "p").labels;
     expect(JSON.stringify(parsed)).toBe('{"_":"4","__proto__":"3","a":"1","b":"2"}');
   });
@@ -97,7 +108,10 @@ describe("an intent", () => {
     const raw = fc.record(
       {
         attempt: fc.anything(),
-        attribution: fc.oneof(fc.anything(), fc.record({ team: fc.anything(), tenant: fc.string() })),
+        attribution: fc.oneof(
+          fc.anything(),
+          fc.record({ team: fc.anything(), tenant: fc.string() }),
+        ),
         data: fc.anything(),
         deadlineMs: fc.anything(),
         id: fc.oneof(fc.string(), fc.anything()),
@@ -147,7 +161,8 @@ describe("single fields", () => {
     expect(Object.is(read.count(-0, "f", 0, 9), 0)).toBe(true);
     expect([read.count(9, "f", 0, 9), read.count(undefined, "f", 3, 9)]).toEqual([9, 0]);
     expect(read.violations).toEqual([]);
-    for (const wrong of [10, -1, 1.5, "1", 1n, Number.NaN, true]) expect(read.count(wrong, "f", 0, 9)).toBe(0);
+    for (const wrong of [10, -1, 1.5, "1", 1n, Number.NaN, true])
+      expect(read.count(wrong, "f", 0, 9)).toBe(0);
     expect(read.violations).toHaveLength(7);
     expect(read.violations[0]?.description).toBe("10 is not a whole number from 0 to 9");
   });
@@ -162,7 +177,15 @@ describe("single fields", () => {
 });
 
 describe("claims", () => {
-  const attribution = { cost_center: "", customer: "", environment: "", feature: "", service: "", team: "", user: "" };
+  const attribution = {
+    cost_center: "",
+    customer: "",
+    environment: "",
+    feature: "",
+    service: "",
+    team: "",
+    user: "",
+  };
   const principals = {
     any: { claims: {}, tenants: ["*"] },
     none: { claims: { team: [] }, tenants: ["acme"] },

@@ -89,7 +89,10 @@ function parseTokens(read: FieldReader, raw: unknown): IntentTokens {
   const cacheWrite = read.count(tokens["cacheWrite"], "tokens.cache_write", 0, LIMITS.tokens);
   if (cacheRead + cacheWrite > input) {
     const parts = cacheRead + cacheWrite;
-    read.reject("tokens.cache_read", `cache reads and writes, ${parts}, exceed tokens.input, ${input}`);
+    read.reject(
+      "tokens.cache_read",
+      `cache reads and writes, ${parts}, exceed tokens.input, ${input}`,
+    );
   }
   return {
     cacheRead,
@@ -117,7 +120,10 @@ function parseClasses(read: FieldReader, raw: unknown): readonly string[] {
     return [];
   }
   if (raw.length > LIMITS.dataClasses) {
-    read.reject("data.classes", `${raw.length} classes, at most ${LIMITS.dataClasses} are accepted`);
+    read.reject(
+      "data.classes",
+      `${raw.length} classes, at most ${LIMITS.dataClasses} are accepted`,
+    );
     return [];
   }
   return raw.map((entry, index) => read.mandatoryText(entry, `data.classes[${index}]`, wordChars));
@@ -133,7 +139,8 @@ function parseRun(read: FieldReader, raw: unknown): Intent["run"] {
     parent: read.text(run["parent"], "run.parent", idChars),
     step: read.count(run["step"], "run.step", 0, LIMITS.runStep),
   };
-  const inUse = parsed.depth > 0 || parsed.step > 0 || parsed.fingerprint !== "" || parsed.parent !== "";
+  const inUse =
+    parsed.depth > 0 || parsed.step > 0 || parsed.fingerprint !== "" || parsed.parent !== "";
   if (id === "" && inUse) read.reject("run.id", `missing; 1 to ${idChars} characters are accepted`);
   return parsed;
 }
@@ -170,7 +177,10 @@ function parseLabels(read: FieldReader, raw: unknown): Readonly<Record<string, s
       parsed[key] = read.text(labels[key], `labels.${key}`, LIMITS.labelValueChars);
     } else {
       const most = `${LIMITS.labelKeyChars} letters, digits and _ . / -`;
-      read.reject("labels", `key ${show(key)} is not accepted; a key starts with a letter or _ and holds at most ${most}`);
+      read.reject(
+        "labels",
+        `key ${show(key)} is not accepted; a key starts with a letter or _ and holds at most ${most}`,
+      );
     }
   }
   return parsed;

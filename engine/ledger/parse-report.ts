@@ -43,5 +43,8 @@ function parseDecisionId(read: FieldReader, raw: unknown): string {
 /** Digest of what a report says, to tell a repeat from a conflict. */
 export function reportDigest(report: Report): string {
   const { basis, final, model, outcome, serviceTier, usage } = report;
-  return hash("sha256", JSON.stringify([basis, final, model, outcome, serviceTier, usage])).slice(0, 32);
+  return hash("sha256", JSON.stringify([basis, final, model, outcome, serviceTier, usage])).slice(
+    0,
+    32,
+  );
 }

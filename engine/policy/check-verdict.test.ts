@@ -10,7 +10,11 @@ describe("a verdict", () => {
     ALLOW,
     { ...ALLOW, effect: "block", reasons: [FINDING, { ...FINDING, shadow: true }] },
     { ...ALLOW, effect: "throttle", retry_after_ms: 1 },
-    { ...ALLOW, obligations: { headers: { "x-a": "1" }, max_output_tokens: 0, strip: ["tools"] }, routes: ["a:b"] },
+    {
+      ...ALLOW,
+      obligations: { headers: { "x-a": "1" }, max_output_tokens: 0, strip: ["tools"] },
+      routes: ["a:b"],
+    },
   ])("%j is one", (result) => {
     expect(verdictFault(result)).toBeNull();
   });

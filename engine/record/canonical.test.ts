@@ -38,7 +38,15 @@ describe("canonical JSON", () => {
 
   test("members are ordered by UTF-16 code units", () => {
     // The sample of RFC 8785, section 3.2.3.
-    const value = { "\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\u{1f600}": 5, "\u0080": 6, "\u00f6": 7 };
+    const value = {
+      "\u20ac": 1,
+      "\r": 2,
+      "\ufb33": 3,
+      "1": 4,
+      "\u{1f600}": 5,
+      "\u0080": 6,
+      "\u00f6": 7,
+    };
     const keys = [...canonicalJson(value).matchAll(/:(\d)/g)].map(([, digit]) => digit);
     expect(keys).toEqual(["2", "4", "6", "7", "1", "5", "3"]);
   });

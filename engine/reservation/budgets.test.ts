@@ -36,7 +36,13 @@ function holds(change: Partial<BudgetData>, attribution: object = {}, run = "", 
     run: { id: run },
     tokens: { input: 1 },
   };
-  return matchHolds(planBudgets([{ ...BUDGET, ...change }]), parseIntent(raw, "p"), model, ESTIMATE, NOW);
+  return matchHolds(
+    planBudgets([{ ...BUDGET, ...change }]),
+    parseIntent(raw, "p"),
+    model,
+    ESTIMATE,
+    NOW,
+  );
 }
 
 describe("a budget", () => {
@@ -71,11 +77,15 @@ describe("a budget", () => {
       error = thrown as WeirError;
     }
     expect(error).toMatchObject({ code: "bundle.invalid" });
-    expect(error?.violations.map((violation) => violation.field)).toContain(`config.budgets[1].${field}`);
+    expect(error?.violations.map((violation) => violation.field)).toContain(
+      `config.budgets[1].${field}`,
+    );
   });
 
   test("the same id twice in one tenant is refused, in two it is not", () => {
-    expect(() => planBudgets([BUDGET, BUDGET])).toThrow(expect.objectContaining({ code: "bundle.invalid" }));
+    expect(() => planBudgets([BUDGET, BUDGET])).toThrow(
+      expect.objectContaining({ code: "bundle.invalid" }),
+    );
     expect(() => planBudgets([BUDGET, { ...BUDGET, tenant: "globex" }])).not.toThrow();
   });
 
@@ -86,7 +96,8 @@ describe("a budget", () => {
   });
 
   test("what is held: the ceiling of hard ones, p95 of soft ones, what is said, in the unit", () => {
-    const amounts = (change: Partial<BudgetData>) => holds(change).map(({ amount, onExpiryAmount }) => [amount, onExpiryAmount]);
+    const amounts = (change: Partial<BudgetData>) =>
+      holds(change).map(({ amount, onExpiryAmount }) => [amount, onExpiryAmount]);
     expect(amounts({})).toEqual([[4n, 0n]]);
     expect(amounts({ mode: "soft" })).toEqual([[3n, 0n]]);
     expect(amounts({ reserve: "expected" })).toEqual([[2n, 0n]]);
@@ -107,11 +118,14 @@ describe("a budget", () => {
   });
 
   test("one instance per value; without the value there is none", () => {
-    const instance = (user: string) => holds({ per: ["user"] }, { user }).map((hold) => hold.instance);
+    const instance = (user: string) =>
+      holds({ per: ["user"] }, { user }).map((hold) => hold.instance);
     expect(instance("")).toEqual([]);
     expect(instance("ada")).not.toEqual(instance("bo"));
     expect(holds({ per: ["run"], window: { kind: "run" } }, {}, "")).toEqual([]);
-    expect(holds({ per: ["run"], window: { kind: "run" } }, {}, "r")).toMatchObject([{ endsAtMs: 0 }]);
+    expect(holds({ per: ["run"], window: { kind: "run" } }, {}, "r")).toMatchObject([
+      { endsAtMs: 0 },
+    ]);
   });
 
   test("no two values make one counter, whatever characters they hold", () => {
@@ -119,14 +133,16 @@ describe("a budget", () => {
     const values = ["a", "a|b", "b", "a%7Cb", "|", "%", "a\u00e9", "ae\u0301"];
     for (const user of values) {
       for (const customer of values) {
-        for (const { instance } of holds({ per: ["user", "customer"] }, { customer, user })) keys.add(instance);
+        for (const { instance } of holds({ per: ["user", "customer"] }, { customer, user }))
+          keys.add(instance);
       }
     }
     expect(keys.size).toBe(values.length ** 2);
   });
 
   test("its counter is another one where unit, selector, window or instance changes, and the same where the limit does", () => {
-    const key = (change: Partial<BudgetData>) => holds(change, { team: "a", user: "u" })[0]?.instance;
+    const key = (change: Partial<BudgetData>) =>
+      holds(change, { team: "a", user: "u" })[0]?.instance;
     expect(key({ limit: 999, mode: "soft" })).toBe(key({}));
     const others: Partial<BudgetData>[] = [
       { unit: "calls" },
@@ -139,9 +155,23 @@ describe("a budget", () => {
   });
 
   test("more matching one intent than accepted is refused", () => {
-    const many = Array.from({ length: LIMITS.budgetsPerIntent + 1 }, (_, index) => ({ ...BUDGET, id: `b${index}` }));
-    const intent = parseIntent({ attribution: { tenant: "acme" }, id: "i", model: "a:b", operation: "chat", tokens: { input: 1 } }, "p");
-    expect(() => matchHolds(planBudgets(many), intent, "a:b", ESTIMATE, NOW)).toThrow("65 budgets match one intent");
+    const many = Array.from({ length: LIMITS.budgetsPerIntent + 1 }, (_, index) => ({
+      ...BUDGET,
+      id: `b${index}`,
+    }));
+    const intent = parseIntent(
+      {
+        attribution: { tenant: "acme" },
+        id: "i",
+        model: "a:b",
+        operation: "chat",
+        tokens: { input: 1 },
+      },
+      "p",
+    );
+    expect(() => matchHolds(planBudgets(many), intent, "a:b", ESTIMATE, NOW)).toThrow(
+      "65 budgets match one intent",
+    );
     expect(matchHolds(planBudgets(many.slice(1)), intent, "a:b", ESTIMATE, NOW)).toHaveLength(64);
   });
 });

@@ -36,19 +36,25 @@ describe("calendar windows in UTC", () => {
   });
 
   test("an hour", () => {
-    expect(windowOf("hour", "2026-11-25T12:59:59.999Z")).toEqual(["2026-11-25T12:00:00.000Z", "2026-11-25T13:00:00.000Z"]);
+    expect(windowOf("hour", "2026-11-25T12:59:59.999Z")).toEqual([
+      "2026-11-25T12:00:00.000Z",
+      "2026-11-25T13:00:00.000Z",
+    ]);
   });
 
-  test.each(UNITS)("%s: the windows of a century follow one another without gap or overlap", (unit) => {
-    let { endMs } = calendarWindow(unit, at("1999-06-15T00:00:00Z"));
-    for (let count = 0; count < 1_300; count += 1) {
-      const next = calendarWindow(unit, endMs);
-      expect(next.startMs).toBe(endMs);
-      expect(calendarWindow(unit, endMs - 1).endMs).toBe(endMs);
-      expect(calendarWindow(unit, next.endMs - 1)).toEqual(next);
-      if (unit === "week") expect(new Date(next.startMs).getUTCDay()).toBe(1);
-      if (unit === "month") expect(new Date(next.startMs).getUTCDate()).toBe(1);
-      ({ endMs } = next);
-    }
-  });
+  test.each(UNITS)(
+    "%s: the windows of a century follow one another without gap or overlap",
+    (unit) => {
+      let { endMs } = calendarWindow(unit, at("1999-06-15T00:00:00Z"));
+      for (let count = 0; count < 1_300; count += 1) {
+        const next = calendarWindow(unit, endMs);
+        expect(next.startMs).toBe(endMs);
+        expect(calendarWindow(unit, endMs - 1).endMs).toBe(endMs);
+        expect(calendarWindow(unit, next.endMs - 1)).toEqual(next);
+        if (unit === "week") expect(new Date(next.startMs).getUTCDay()).toBe(1);
+        if (unit === "month") expect(new Date(next.startMs).getUTCDate()).toBe(1);
+        ({ endMs } = next);
+      }
+    },
+  );
 });

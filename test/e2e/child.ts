@@ -37,15 +37,24 @@ export interface Started {
 export async function startWeir(cwd: string, ...flags: readonly string[]): Promise<Started> {
   const listens = ["--grpc-listen", "--http-listen"].filter((flag) => !flags.includes(flag));
   const ports = listens.flatMap((flag) => [flag, "127.0.0.1:0"]);
-  const child = spawn(process.execPath, [WEIR, "start", "--json", ...ports, ...flags], { cwd, env: envOf() });
+  const child = spawn(process.execPath, [WEIR, "start", "--json", ...ports, ...flags], {
+    cwd,
+    env: envOf(),
+  });
   const noted = text(child.stderr);
   const exited = once(child, "exit");
-  const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), "line"), exited])) as [unknown];
-  if (typeof line !== "string" || !line.includes('"grpc"')) throw new Error(`weir start: ${String(line)} ${await noted}`);
+  const [line] = (await Promise.race([
+    once(createInterface({ input: child.stdout }), "line"),
+    exited,
+  ])) as [unknown];
+  if (typeof line !== "string" || !line.includes('"grpc"'))
+    throw new Error(`weir start: ${String(line)} ${await noted}`);
   const { grpc, http } = JSON.parse(line) as { readonly grpc: string; readonly http: string };
   return { child, exited, grpc, http, noted };
 }
 
 function envOf(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEIR_")));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith("WEIR_")),
+  );
 }

@@ -44,7 +44,8 @@ const others: Live[] = [];
 const folders: string[] = [];
 
 afterEach(async () => {
-  for (const other of others.splice(0)) expect(await other.close()).toMatchObject({ differences: [], imbalances: [] });
+  for (const other of others.splice(0))
+    expect(await other.close()).toMatchObject({ differences: [], imbalances: [] });
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
@@ -72,9 +73,21 @@ describe("lengths", () => {
     ["attribution.feature", "idChars", (feature) => ({ attribution: { ...ATTRIBUTION, feature } })],
     ["attribution.service", "idChars", (service) => ({ attribution: { ...ATTRIBUTION, service } })],
     ["attribution.user", "idChars", (user) => ({ attribution: { ...ATTRIBUTION, user } })],
-    ["attribution.cost_center", "idChars", (costCenter) => ({ attribution: { ...ATTRIBUTION, costCenter } })],
-    ["attribution.environment", "idChars", (environment) => ({ attribution: { ...ATTRIBUTION, environment } })],
-    ["attribution.customer", "idChars", (customer) => ({ attribution: { ...ATTRIBUTION, customer } })],
+    [
+      "attribution.cost_center",
+      "idChars",
+      (costCenter) => ({ attribution: { ...ATTRIBUTION, costCenter } }),
+    ],
+    [
+      "attribution.environment",
+      "idChars",
+      (environment) => ({ attribution: { ...ATTRIBUTION, environment } }),
+    ],
+    [
+      "attribution.customer",
+      "idChars",
+      (customer) => ({ attribution: { ...ATTRIBUTION, customer } }),
+    ],
     ["task", "wordChars", (task) => ({ task })],
     ["release", "idChars", (release) => ({ release })],
     ["data.residency", "wordChars", (residency) => ({ data: { residency } })],
@@ -101,14 +114,20 @@ describe("lengths", () => {
     covered.add("labelKeyChars");
     await expectAnswered(wireIntent(fresh(), { labels: { [text(LIMITS.labelKeyChars)]: "v" } }));
     const over = text(LIMITS.labelKeyChars + 1);
-    const rule = "is not accepted; a key starts with a letter or _ and holds at most 63 letters, digits and _ . / -";
+    const rule =
+      "is not accepted; a key starts with a letter or _ and holds at most 63 letters, digits and _ . / -";
     const want = invalid("intent", "labels", `key "${text(40)}…" ${rule}`);
-    await expectRefused(live, () => live.decide(wireIntent(fresh(), { labels: { [over]: "v" } })), want);
+    await expectRefused(
+      live,
+      () => live.decide(wireIntent(fresh(), { labels: { [over]: "v" } })),
+      want,
+    );
   });
 
   test("labels and classes", async () => {
     covered.add("labels").add("dataClasses");
-    const labels = (many: number) => Object.fromEntries(Array.from({ length: many }, (_, index) => [`k${index}`, "v"]));
+    const labels = (many: number) =>
+      Object.fromEntries(Array.from({ length: many }, (_, index) => [`k${index}`, "v"]));
     const classes = (many: number) => Array.from({ length: many }, () => "pii");
     await expectAnswered(wireIntent(fresh(), { labels: labels(LIMITS.labels) }));
     await expectAnswered(wireIntent(fresh(), { data: { classes: classes(LIMITS.dataClasses) } }));
@@ -132,7 +151,9 @@ describe("lengths", () => {
     expect(Buffer.isBuffer(await live.send("Decide", most))).toBe(true);
     await expectAnswered(wireIntent(`i${count}`));
     const before = await live.standing();
-    expect(refused(await live.send("Decide", padded(LIMITS.messageBytes + 1))).code).toBe("RESOURCE_EXHAUSTED");
+    expect(refused(await live.send("Decide", padded(LIMITS.messageBytes + 1))).code).toBe(
+      "RESOURCE_EXHAUSTED",
+    );
     expect(await live.standing()).toEqual(before);
     await live.proveItServes();
   });
@@ -143,8 +164,16 @@ describe("counts", () => {
     ["tokens.input", "tokens", (input) => ({ tokens: { input } })],
     ["tokens.input_p95", "tokens", (inputP95) => ({ tokens: { input: 1, inputP95 } })],
     ["tokens.output_max", "tokens", (outputMax) => ({ tokens: { input: 1, outputMax } })],
-    ["tokens.cache_read", "tokens", (cacheRead) => ({ tokens: { cacheRead, input: LIMITS.tokens } })],
-    ["tokens.cache_write", "tokens", (cacheWrite) => ({ tokens: { cacheWrite, input: LIMITS.tokens } })],
+    [
+      "tokens.cache_read",
+      "tokens",
+      (cacheRead) => ({ tokens: { cacheRead, input: LIMITS.tokens } }),
+    ],
+    [
+      "tokens.cache_write",
+      "tokens",
+      (cacheWrite) => ({ tokens: { cacheWrite, input: LIMITS.tokens } }),
+    ],
     ["tokens.n", "answers", (n) => ({ tokens: { input: 1, n } })],
     ["run.step", "runStep", (step) => ({ run: { id: "r", step } })],
     ["run.depth", "runDepth", (depth) => ({ run: { depth, id: "r" } })],
@@ -163,11 +192,27 @@ describe("counts", () => {
   const REPORT: readonly (readonly [string, Limit, (value: number) => WireReport])[] = [
     ["sequence", "reportSequence", (sequence) => ({ sequence })],
     ["usage.input", "reportedTokens", (input) => ({ usage: { input } })],
-    ["usage.cache_read", "reportedTokens", (value) => ({ usage: { cacheRead: value, input: LIMITS.reportedTokens } })],
-    ["usage.cache_write_5m", "reportedTokens", (value) => ({ usage: { cacheWrite_5m: value, input: LIMITS.reportedTokens } })],
-    ["usage.cache_write_1h", "reportedTokens", (value) => ({ usage: { cacheWrite_1h: value, input: LIMITS.reportedTokens } })],
+    [
+      "usage.cache_read",
+      "reportedTokens",
+      (value) => ({ usage: { cacheRead: value, input: LIMITS.reportedTokens } }),
+    ],
+    [
+      "usage.cache_write_5m",
+      "reportedTokens",
+      (value) => ({ usage: { cacheWrite_5m: value, input: LIMITS.reportedTokens } }),
+    ],
+    [
+      "usage.cache_write_1h",
+      "reportedTokens",
+      (value) => ({ usage: { cacheWrite_1h: value, input: LIMITS.reportedTokens } }),
+    ],
     ["usage.output", "reportedTokens", (output) => ({ usage: { output } })],
-    ["usage.reasoning", "reportedTokens", (value) => ({ usage: { output: LIMITS.reportedTokens, reasoning: value } })],
+    [
+      "usage.reasoning",
+      "reportedTokens",
+      (value) => ({ usage: { output: LIMITS.reportedTokens, reasoning: value } }),
+    ],
   ];
   test.each(REPORT)("report: %s", async (field, limit, change) => {
     covered.add(limit);
@@ -177,7 +222,11 @@ describe("counts", () => {
     const { id } = accepted(await own.decide(wireIntent(fresh())));
     const report = { decisionId: id, final: true, outcome: 1 };
     const over = `${max + 1} is not a whole number from 0 to ${max}`;
-    await expectRefused(own, () => own.report({ ...report, ...change(max + 1) }), invalid("report", field, over));
+    await expectRefused(
+      own,
+      () => own.report({ ...report, ...change(max + 1) }),
+      invalid("report", field, over),
+    );
     const { status } = accepted(await own.report({ ...report, ...change(max) }));
     expect(status).toBe(weir.v1.ReportStatus.REPORT_STATUS_SETTLED);
   });
@@ -189,11 +238,19 @@ describe("times", () => {
     const own = await openOther();
     const one = accepted(await own.decide(wireIntent("one")));
     const other = accepted(await own.decide(wireIntent("other")));
-    const report = (decisionId: string) => ({ decisionId, final: true, outcome: 1, usage: { input: 10 } });
+    const report = (decisionId: string) => ({
+      decisionId,
+      final: true,
+      outcome: 1,
+      usage: { input: 10 },
+    });
     own.clock.set(Number(one.expiresAtMs) + LIMITS.lateReportMs);
     await own.service.weir.sweep();
     const taken = accepted(await own.report(report(one.id)));
-    expect(taken).toMatchObject({ flags: ["late"], status: weir.v1.ReportStatus.REPORT_STATUS_CORRECTED });
+    expect(taken).toMatchObject({
+      flags: ["late"],
+      status: weir.v1.ReportStatus.REPORT_STATUS_CORRECTED,
+    });
     own.clock.advance(1);
     await expectRefused(own, () => own.report(report(other.id)), {
       code: "NOT_FOUND",
@@ -232,15 +289,38 @@ describe("the bundle", () => {
     window: { kind: "run" },
   };
 
-  const BUNDLES: readonly (readonly [string, Limit, (data: BundleData, value: number) => Partial<BundleData>, string])[] = [
-    ["a budget in money", "budgetMicroUsd", (_, limit) => ({ budgets: [{ ...BUDGET, limit }] }), "limit"],
-    ["a budget in calls", "budgetCount", (_, limit) => ({ budgets: [{ ...BUDGET, limit, unit: "calls" }] }), "limit"],
-    ["a budget in tokens", "budgetCount", (_, limit) => ({ budgets: [{ ...BUDGET, limit, unit: "tokens" }] }), "limit"],
+  const BUNDLES: readonly (readonly [
+    string,
+    Limit,
+    (data: BundleData, value: number) => Partial<BundleData>,
+    string,
+  ])[] = [
+    [
+      "a budget in money",
+      "budgetMicroUsd",
+      (_, limit) => ({ budgets: [{ ...BUDGET, limit }] }),
+      "limit",
+    ],
+    [
+      "a budget in calls",
+      "budgetCount",
+      (_, limit) => ({ budgets: [{ ...BUDGET, limit, unit: "calls" }] }),
+      "limit",
+    ],
+    [
+      "a budget in tokens",
+      "budgetCount",
+      (_, limit) => ({ budgets: [{ ...BUDGET, limit, unit: "tokens" }] }),
+      "limit",
+    ],
     [
       "a price",
       "priceMicroUsd",
       ({ prices }, input) => ({
-        prices: { ...prices, rows: prices.rows.map((row) => ({ ...row, micro_usd_per_mtok: { input, output: 1 } })) },
+        prices: {
+          ...prices,
+          rows: prices.rows.map((row) => ({ ...row, micro_usd_per_mtok: { input, output: 1 } })),
+        },
       }),
       "micro_usd_per_mtok.input",
     ],
@@ -255,7 +335,9 @@ describe("the bundle", () => {
       code: "bundle.invalid",
       message: expect.stringContaining(field),
       violations: expect.arrayContaining([
-        expect.objectContaining({ description: expect.stringContaining(`${max + 1} is not a whole number from 0 to ${max}`) }),
+        expect.objectContaining({
+          description: expect.stringContaining(`${max + 1} is not a whole number from 0 to ${max}`),
+        }),
       ]),
     });
   });
@@ -263,11 +345,19 @@ describe("the bundle", () => {
   test("budgets that match one intent", async () => {
     covered.add("budgetsPerIntent");
     const budgets = (many: number): BudgetData[] =>
-      Array.from({ length: many }, (_, index) => ({ ...BUDGET, id: `b${index}`, window: { kind: "calendar", unit: "day", zone: "UTC" } }));
-    const at = await openOther(changedBundle(() => ({ budgets: budgets(LIMITS.budgetsPerIntent) })));
+      Array.from({ length: many }, (_, index) => ({
+        ...BUDGET,
+        id: `b${index}`,
+        window: { kind: "calendar", unit: "day", zone: "UTC" },
+      }));
+    const at = await openOther(
+      changedBundle(() => ({ budgets: budgets(LIMITS.budgetsPerIntent) })),
+    );
     accepted(await at.decide(wireIntent("at")));
     expect((await at.standing()).balances).toHaveLength(LIMITS.budgetsPerIntent);
-    const over = await openOther(changedBundle(() => ({ budgets: budgets(LIMITS.budgetsPerIntent + 1) })));
+    const over = await openOther(
+      changedBundle(() => ({ budgets: budgets(LIMITS.budgetsPerIntent + 1) })),
+    );
     expect(refused(await over.decide(wireIntent("over")))).toEqual({
       code: "FAILED_PRECONDITION",
       message: "65 budgets match one intent, at most 64 are accepted",
@@ -292,7 +382,9 @@ describe("the bundle", () => {
     const record = lines.find((line) => line.kind === "decision" && line.id === id);
     if (record?.kind !== "decision") expect.unreachable("there is no record");
     const [asked] = record.evaluations as readonly { readonly input: unknown }[];
-    const input = (typeof asked?.input === "string" ? JSON.parse(asked.input) : asked?.input) as { candidates: unknown[] };
+    const input = (typeof asked?.input === "string" ? JSON.parse(asked.input) : asked?.input) as {
+      candidates: unknown[];
+    };
     expect(input.candidates).toHaveLength(LIMITS.candidates);
     expect(record.evaluations.length).toBeLessThanOrEqual(1 + LIMITS.routesTried);
   });
@@ -309,9 +401,12 @@ describe("the bundle", () => {
     const step = async (fingerprint: number): Promise<readonly string[]> => {
       own.clock.advance(1_000);
       const run = { fingerprint: `f${fingerprint}`, id: "run" };
-      return accepted(await own.decide(wireIntent(fresh(), { run }))).reasons.map(({ code }) => code);
+      return accepted(await own.decide(wireIntent(fresh(), { run }))).reasons.map(
+        ({ code }) => code,
+      );
     };
-    for (let fingerprint = 0; fingerprint < LIMITS.fingerprintsPerRun; fingerprint += 1) await step(fingerprint);
+    for (let fingerprint = 0; fingerprint < LIMITS.fingerprintsPerRun; fingerprint += 1)
+      await step(fingerprint);
     const first = await step(0);
     expect(await step(0), "known as long as there is room").not.toEqual(first);
     await step(LIMITS.fingerprintsPerRun);

@@ -16,6 +16,7 @@ import { SteppedClock } from "../../adapters/system/clock.ts";
 import type { FieldViolation, WeirError } from "../../engine/errors.ts";
 import { google, weir, type Encodable } from "../../proto/gen/weir.js";
 import { START_MS } from "../support/engine.ts";
+import { sized } from "./wire.ts";
 
 export type WireIntent = Encodable<weir.v1.Intent>;
 export type WireReport = Encodable<weir.v1.UsageReport>;
@@ -38,6 +39,13 @@ export function wireIntent(id: string, change: WireIntent = {}): WireIntent {
     tokens: { input: 1_000, outputMax: 500 },
     ...change,
   };
+}
+
+const encodeIntent = encoder(weir.v1.Intent);
+
+/** The bytes of a request with a lawful intent and these bytes after it, as part of it. */
+export function intentWith(id: string, ...more: readonly Uint8Array[]): Buffer {
+  return sized(1, Buffer.concat([encodeIntent(wireIntent(id)), ...more]));
 }
 
 export const encodeDecide = encoder(weir.v1.DecideRequest);
@@ -151,7 +159,9 @@ export async function openLive({ flags = {}, principals = [] }: LiveOptions = {}
       served += 1;
       const [principal = ""] = principals;
       clock.advance(60_000);
-      const { effect, id } = accepted(await decide(wireIntent(`served-${served}`), keys.get(principal)));
+      const { effect, id } = accepted(
+        await decide(wireIntent(`served-${served}`), keys.get(principal)),
+      );
       expect(weir.v1.Effect.EFFECT_ALLOW).toBe(effect);
       expect(accepted(await cancel(id, keys.get(principal)))).toEqual({ released: true });
     },
@@ -183,7 +193,11 @@ export function refused(answer: object): Refusal {
 }
 
 /** The call is refused exactly so, changes nothing, and the service still decides. */
-export async function expectRefused(live: Live, call: () => Promise<object>, want: Refusal): Promise<void> {
+export async function expectRefused(
+  live: Live,
+  call: () => Promise<object>,
+  want: Refusal,
+): Promise<void> {
   const before = await live.standing();
   const got = refused(await call());
   expect(got).toEqual(want);
@@ -193,7 +207,11 @@ export async function expectRefused(live: Live, call: () => Promise<object>, wan
 }
 
 /** The refusal of one wrong field. */
-export function invalid(what: "intent" | "report" | "cancel", field: string, description: string): Refusal {
+export function invalid(
+  what: "intent" | "report" | "cancel",
+  field: string,
+  description: string,
+): Refusal {
   return {
     code: "INVALID_ARGUMENT",
     message: `${what} refused: ${field}: ${description}`,
@@ -202,16 +220,29 @@ export function invalid(what: "intent" | "report" | "cancel", field: string, des
   };
 }
 
-function sendRaw(client: Client, method: Method, bytes: Uint8Array, key?: string): Promise<Buffer | Refusal> {
+function sendRaw(
+  client: Client,
+  method: Method,
+  bytes: Uint8Array,
+  key?: string,
+): Promise<Buffer | Refusal> {
   const same = (value: Buffer): Buffer => value;
   const metadata = new Metadata();
   if (key !== undefined) metadata.set("authorization", `Bearer ${key}`);
   const path = `/weir.v1.DecisionService/${method}`;
   const options = { deadline: Date.now() + 60_000 };
   return new Promise((resolve) => {
-    client.makeUnaryRequest(path, same, same, Buffer.from(bytes), metadata, options, (error, answer) => {
-      resolve(error === null ? (answer ?? Buffer.alloc(0)) : refusalOf(error));
-    });
+    client.makeUnaryRequest(
+      path,
+      same,
+      same,
+      Buffer.from(bytes),
+      metadata,
+      options,
+      (error, answer) => {
+        resolve(error === null ? (answer ?? Buffer.alloc(0)) : refusalOf(error));
+      },
+    );
   });
 }
 
@@ -224,8 +255,16 @@ function refusalOf(error: ServiceError): Refusal {
       const info = decodeErrorInfo(detail.value);
       if (info.domain === "weir") reason = info.reason;
     } else if (detail.type_url.endsWith("/google.rpc.BadRequest")) {
-      violations = decodeBadRequest(detail.value).fieldViolations.map(({ field, description }) => ({ field, description }));
+      violations = decodeBadRequest(detail.value).fieldViolations.map(({ field, description }) => ({
+        field,
+        description,
+      }));
     }
   }
-  return { code: status[error.code] ?? String(error.code), message: error.details, reason, violations };
+  return {
+    code: status[error.code] ?? String(error.code),
+    message: error.details,
+    reason,
+    violations,
+  };
 }

@@ -42,7 +42,8 @@ afterEach(async () => {
 });
 
 const FREE = { "grpc-listen": "127.0.0.1:0", "http-listen": "127.0.0.1:0" };
-const configOf = (flags: Readonly<Record<string, string>> = {}) => loadConfig({ cwd, env: {}, flags: { ...FREE, ...flags } });
+const configOf = (flags: Readonly<Record<string, string>> = {}) =>
+  loadConfig({ cwd, env: {}, flags: { ...FREE, ...flags } });
 async function start(flags: Readonly<Record<string, string>> = {}): Promise<Service> {
   const service = await startService(await configOf(flags));
   services.push(service);
@@ -54,10 +55,17 @@ function open(address: string, key?: string): WeirClient {
   return client;
 }
 const addressOf = (service: Service): string => `127.0.0.1:${service.grpc.port}`;
-const usageOf = (decisionId: string) => ({ decisionId, final: true, outcome: 1, usage: { input: 1_000, output: 100 } });
+const usageOf = (decisionId: string) => ({
+  decisionId,
+  final: true,
+  outcome: 1,
+  usage: { input: 1_000, output: 100 },
+});
 
 function decisionsInLog(data: string): Set<string> {
-  const ids = [...readLog(dataLayout(data).log)].flatMap(({ line }) => (line.kind === "decision" ? [line.id] : []));
+  const ids = [...readLog(dataLayout(data).log)].flatMap(({ line }) =>
+    line.kind === "decision" ? [line.id] : [],
+  );
   return new Set(ids);
 }
 
@@ -70,7 +78,9 @@ describe("a service from start to stop", () => {
     const dropped = await client.decide(wireIntent("dropped"));
     const blocked = await client.decide(wireIntent("blocked", { model: "openai:none" }));
     expect([allowed.effect, dropped.effect, blocked.effect]).toEqual([1, 1, 4]);
-    expect((await client.report(usageOf(allowed.id))).status).toBe(weir.v1.ReportStatus.REPORT_STATUS_SETTLED);
+    expect((await client.report(usageOf(allowed.id))).status).toBe(
+      weir.v1.ReportStatus.REPORT_STATUS_SETTLED,
+    );
     expect((await client.cancel(dropped.id)).released).toBe(true);
     await expect(client.decide({ id: "bad" })).rejects.toMatchObject({ code: "intent.invalid" });
     const after = await metricsOf(service);
@@ -84,24 +94,50 @@ describe("a service from start to stop", () => {
       settled: moved('weir_reports_total{status="settled"}'),
       unpriced: moved("weir_unpriced_calls_total"),
       usd: moved("weir_settled_usd_total").toFixed(6),
-    }).toEqual({ allow: 2, block: 1, durations: 3, errors: 1, open: 0, settled: 1, unpriced: 1, usd: "0.000450" });
+    }).toEqual({
+      allow: 2,
+      block: 1,
+      durations: 3,
+      errors: 1,
+      open: 0,
+      settled: 1,
+      unpriced: 1,
+      usd: "0.000450",
+    });
     expect(await service.stop()).toBe(true);
-    expect(await checkLedger(await configOf())).toMatchObject({ decisions: 3, differences: [], imbalances: [], owed: 0 });
+    expect(await checkLedger(await configOf())).toMatchObject({
+      decisions: 3,
+      differences: [],
+      imbalances: [],
+      owed: 0,
+    });
   });
 
   test("health is served, for the whole and by name, and ends with the drain", async () => {
     const service = await start();
-    const { Health } = (loadSync(healthProto) as unknown as Record<string, never>)["grpc.health.v1.Health"]
-      ? { Health: makeClientConstructor(loadSync(healthProto)["grpc.health.v1.Health"] as never, "Health") }
+    const { Health } = (loadSync(healthProto) as unknown as Record<string, never>)[
+      "grpc.health.v1.Health"
+    ]
+      ? {
+          Health: makeClientConstructor(
+            loadSync(healthProto)["grpc.health.v1.Health"] as never,
+            "Health",
+          ),
+        }
       : expect.unreachable("there is no health contract");
     const health = new Health(addressOf(service), credentials.createInsecure());
     const check = (name: string): Promise<unknown> =>
       new Promise((resolve) => {
         const done = (error: { code: number } | null, answer?: { status: unknown }): void =>
           resolve(error === null ? answer?.status : error.code);
-        (health as unknown as { check(request: object, done: unknown): void }).check({ service: name }, done);
+        (health as unknown as { check(request: object, done: unknown): void }).check(
+          { service: name },
+          done,
+        );
       });
-    expect([await check(""), await check("weir.v1.DecisionService"), await check("other")]).toEqual([1, 1, 5]);
+    expect([await check(""), await check("weir.v1.DecisionService"), await check("other")]).toEqual(
+      [1, 1, 5],
+    );
     const ready = (await fetch(`http://127.0.0.1:${service.http.port}/readyz`)).status;
     expect(ready).toBe(200);
     await service.stop();
@@ -113,7 +149,9 @@ describe("a service from start to stop", () => {
     const service = await start();
     const raw = new Client(addressOf(service), credentials.createInsecure());
     const files = await reflect(raw, "weir.v1.DecisionService");
-    const root = (protobuf.Root as unknown as { fromDescriptor(set: unknown): protobuf.Root }).fromDescriptor({ file: files });
+    const root = (
+      protobuf.Root as unknown as { fromDescriptor(set: unknown): protobuf.Root }
+    ).fromDescriptor({ file: files });
     const request = root.lookupType("weir.v1.DecideRequest");
     const response = root.lookupType("weir.v1.DecideResponse");
     // Names are as the contract has them, for nobody has generated others.
@@ -130,7 +168,9 @@ describe("a service from start to stop", () => {
         error === null ? resolve(value as Buffer) : reject(error),
       );
     });
-    expect(response.toObject(response.decode(answer), { enums: String })).toMatchObject({ decision: { effect: "EFFECT_ALLOW" } });
+    expect(response.toObject(response.decode(answer), { enums: String })).toMatchObject({
+      decision: { effect: "EFFECT_ALLOW" },
+    });
     raw.close();
   });
 
@@ -139,9 +179,12 @@ describe("a service from start to stop", () => {
     const config = await configOf();
     const answered: string[] = [];
     const refusals: string[] = [];
-    let going = true;
-    const ask = async (name: string, decide: (id: string) => Promise<weir.v1.Decision>): Promise<void> => {
-      for (let index = 0; going; index += 1) {
+    const stopped = new AbortController();
+    const ask = async (
+      name: string,
+      decide: (id: string) => Promise<weir.v1.Decision>,
+    ): Promise<void> => {
+      for (let index = 0; !stopped.signal.aborted; index += 1) {
         try {
           answered.push((await decide(`${name}-${index}`)).id);
         } catch (thrown) {
@@ -158,10 +201,12 @@ describe("a service from start to stop", () => {
     await vi.waitUntil(() => answered.length > 300, { interval: 5, timeout: 60_000 });
     expect((await metricsOf(service)).get("weir_reservations_open")).toBeGreaterThan(0);
     expect(await service.stop()).toBe(true);
-    going = false;
+    stopped.abort();
     await Promise.all(load);
     // A call that was not taken is told so, or found nobody to take it.
-    expect(refusals.filter((message) => !/shutting down|UNAVAILABLE|the stream has ended/.test(message))).toEqual([]);
+    expect(
+      refusals.filter((message) => !/shutting down|UNAVAILABLE|the stream has ended/.test(message)),
+    ).toEqual([]);
     expect(new Set(answered).size).toBe(answered.length);
     const logged = decisionsInLog(config.data);
     expect(answered.filter((id) => !logged.has(id))).toEqual([]);
@@ -182,7 +227,14 @@ describe("what is refused at the start", () => {
     const started = await startWeir(cwd);
     children.push(started);
     const data = join(cwd, "weir-data");
-    const second = await runWeir(cwd, "start", "--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0");
+    const second = await runWeir(
+      cwd,
+      "start",
+      "--grpc-listen",
+      "127.0.0.1:0",
+      "--http-listen",
+      "127.0.0.1:0",
+    );
     expect(second).toEqual({
       code: 2,
       stderr: `weir: data folder ${data} is in use by process ${started.child.pid}; one process per folder\n`,
@@ -199,29 +251,46 @@ describe("what is refused at the start", () => {
   test("a taken port, which is named, and nothing stays locked", async () => {
     const started = await startWeir(cwd);
     children.push(started);
-    const flags = ["start", "--data", "other", "--http-listen", "127.0.0.1:0", "--grpc-listen", started.grpc];
+    const flags = [
+      "start",
+      "--data",
+      "other",
+      "--http-listen",
+      "127.0.0.1:0",
+      "--grpc-listen",
+      started.grpc,
+    ];
     const second = await runWeir(cwd, ...flags);
     expect(second.code).toBe(2);
-    expect(second.stderr).toMatch(new RegExp(`^weir: cannot listen on ${started.grpc}: .*EADDRINUSE.*\n$`));
+    expect(second.stderr).toMatch(
+      new RegExp(`^weir: cannot listen on ${started.grpc}: .*EADDRINUSE.*\n$`),
+    );
     children.push(await startWeir(cwd, "--data", "other"));
   });
 
-  test.each([["--grpc-listen"], ["--http-listen"]])("%s beyond this machine, until a key exists", async (flag) => {
-    const data = join(cwd, "weir-data");
-    const refusedStart = await runWeir(cwd, "start", flag, "0.0.0.0:0");
-    expect(refusedStart).toEqual({
-      code: 2,
-      stderr:
-        `weir: listening on 0.0.0.0:0 would let every machine in, for there is no API key in ${data}; ` +
-        'make one with "weir key create --principal NAME", or listen on 127.0.0.1\n',
-      stdout: "",
-    });
-    expect((await runWeir(cwd, "key", "create", "--principal", "search-service", "--json")).code).toBe(0);
-    const started = await startWeir(cwd, flag, "0.0.0.0:0");
-    children.push(started);
-    const address = started.grpc.replace("0.0.0.0", "127.0.0.1");
-    await expect(open(address).decide(wireIntent("i"))).rejects.toMatchObject({ code: "auth.unauthenticated" });
-  });
+  test.each([["--grpc-listen"], ["--http-listen"]])(
+    "%s beyond this machine, until a key exists",
+    async (flag) => {
+      const data = join(cwd, "weir-data");
+      const refusedStart = await runWeir(cwd, "start", flag, "0.0.0.0:0");
+      expect(refusedStart).toEqual({
+        code: 2,
+        stderr:
+          `weir: listening on 0.0.0.0:0 would let every machine in, for there is no API key in ${data}; ` +
+          'make one with "weir key create --principal NAME", or listen on 127.0.0.1\n',
+        stdout: "",
+      });
+      expect(
+        (await runWeir(cwd, "key", "create", "--principal", "search-service", "--json")).code,
+      ).toBe(0);
+      const started = await startWeir(cwd, flag, "0.0.0.0:0");
+      children.push(started);
+      const address = started.grpc.replace("0.0.0.0", "127.0.0.1");
+      await expect(open(address).decide(wireIntent("i"))).rejects.toMatchObject({
+        code: "auth.unauthenticated",
+      });
+    },
+  );
 });
 
 describe("keys of a running service", () => {
@@ -234,21 +303,34 @@ describe("keys of a running service", () => {
       const anybody = open(addressOf(service));
       expect((await anybody.decide(wireIntent("before"))).effect).toBe(1);
 
-      const { id, secret } = await createKey(data, { note: "", now: Date.now(), principal: "search-service" });
+      const { id, secret } = await createKey(data, {
+        note: "",
+        now: Date.now(),
+        principal: "search-service",
+      });
       await withinASecond(() => refusal(anybody.decide(wireIntent("after"))), /^no API key given/);
       const owner = open(addressOf(service), secret);
       expect((await owner.decide(wireIntent("mine"))).effect).toBe(1);
-      await expect(owner.decide(wireIntent("other", { attribution: { tenant: "globex" } }))).rejects.toMatchObject({
+      await expect(
+        owner.decide(wireIntent("other", { attribution: { tenant: "globex" } })),
+      ).rejects.toMatchObject({
         code: "auth.denied",
       });
       const stream = owner.decideStream();
       expect((await stream.decide(wireIntent("on-a-stream"))).effect).toBe(1);
 
       await revokeKey(data, id, Date.now());
-      await withinASecond(() => refusal(owner.decide(wireIntent("mine"))), new RegExp(`^the API key ${id} was revoked`));
-      await expect(stream.decide(wireIntent("on-a-stream-2"))).rejects.toMatchObject({ code: "auth.unauthenticated" });
+      await withinASecond(
+        () => refusal(owner.decide(wireIntent("mine"))),
+        new RegExp(`^the API key ${id} was revoked`),
+      );
+      await expect(stream.decide(wireIntent("on-a-stream-2"))).rejects.toMatchObject({
+        code: "auth.unauthenticated",
+      });
       await expect(stream.end()).rejects.toMatchObject({ code: "auth.unauthenticated" });
-      await expect(anybody.decide(wireIntent("after"))).rejects.toMatchObject({ code: "auth.unauthenticated" });
+      await expect(anybody.decide(wireIntent("after"))).rejects.toMatchObject({
+        code: "auth.unauthenticated",
+      });
     } finally {
       vi.useRealTimers();
     }
@@ -289,23 +371,38 @@ describe("kill -9", () => {
     const lines = [...readLog(dataLayout(join(cwd, "weir-data")).log)].map(({ line }) => line);
     const logged = new Set(lines.flatMap((line) => (line.kind === "decision" ? [line.id] : [])));
     const settled = new Set(
-      lines.flatMap((line) => (line.kind === "entry" && line.entry === "settled" ? [line.decision_id] : [])),
+      lines.flatMap((line) =>
+        line.kind === "entry" && line.entry === "settled" ? [line.decision_id] : [],
+      ),
     );
-    expect([...decided.keys()].filter((id) => !logged.has(id)), `seed ${seed}`).toEqual([]);
-    expect([...reported].filter((id) => !settled.has(id)), `seed ${seed}`).toEqual([]);
+    expect(
+      [...decided.keys()].filter((id) => !logged.has(id)),
+      `seed ${seed}`,
+    ).toEqual([]);
+    expect(
+      [...reported].filter((id) => !settled.has(id)),
+      `seed ${seed}`,
+    ).toEqual([]);
     const client = open(last.grpc);
     const unreported = [...decided].filter(([id]) => !reported.has(id)).slice(-3);
     for (const [id, name] of unreported) {
       expect(await client.decide(wireIntent(name))).toMatchObject({ id, replayed: true });
     }
     for (const id of [...reported].slice(0, 3)) {
-      expect((await client.report(usageOf(id))).status).toBe(weir.v1.ReportStatus.REPORT_STATUS_DUPLICATE);
+      expect((await client.report(usageOf(id))).status).toBe(
+        weir.v1.ReportStatus.REPORT_STATUS_DUPLICATE,
+      );
     }
     last.child.kill("SIGTERM");
     expect(await last.exited).toEqual([0, null]);
     const { code, stdout } = await runWeir(cwd, "ledger", "check", "--json");
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ differences: [], imbalances: [], owed: 0, sound: true });
+    expect(JSON.parse(stdout)).toMatchObject({
+      differences: [],
+      imbalances: [],
+      owed: 0,
+      sound: true,
+    });
   });
 });
 
@@ -336,11 +433,20 @@ async function withinASecond(ask: () => Promise<string>, wanted: RegExp): Promis
 
 /** The files that define a symbol, as reflection hands them out. */
 async function reflect(client: Client, symbol: string): Promise<unknown[]> {
-  const root = protobuf.loadSync(join(import.meta.dirname, "../../node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto"));
+  const root = protobuf.loadSync(
+    join(
+      import.meta.dirname,
+      "../../node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
+    ),
+  );
   const request = root.lookupType("grpc.reflection.v1.ServerReflectionRequest");
   const response = root.lookupType("grpc.reflection.v1.ServerReflectionResponse");
   const same = (bytes: Buffer): Buffer => bytes;
-  const call = client.makeBidiStreamRequest("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", same, same);
+  const call = client.makeBidiStreamRequest(
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    same,
+    same,
+  );
   call.write(Buffer.from(request.encode({ fileContainingSymbol: symbol }).finish()));
   const answer = await new Promise<Buffer>((resolve, reject) => {
     call.once("data", resolve);
@@ -350,6 +456,10 @@ async function reflect(client: Client, symbol: string): Promise<unknown[]> {
   const { fileDescriptorResponse } = response.toObject(response.decode(answer)) as {
     readonly fileDescriptorResponse: { readonly fileDescriptorProto: readonly Uint8Array[] };
   };
-  const { FileDescriptorProto } = descriptor as unknown as { readonly FileDescriptorProto: protobuf.Type };
-  return fileDescriptorResponse.fileDescriptorProto.map((bytes) => FileDescriptorProto.decode(bytes));
+  const { FileDescriptorProto } = descriptor as unknown as {
+    readonly FileDescriptorProto: protobuf.Type;
+  };
+  return fileDescriptorResponse.fileDescriptorProto.map((bytes) =>
+    FileDescriptorProto.decode(bytes),
+  );
 }

@@ -11,7 +11,13 @@ import type { Bundle } from "../../engine/policy/bundle.ts";
 import { type Evaluated, type Evaluator, openEvaluator } from "../../engine/policy/evaluate.ts";
 import type { DecisionRecord } from "../../engine/record/record.ts";
 import { budgetOf } from "../support/budgets.ts";
-import { intentOf, LOCAL, openTestEngine, type TestEngine, type TestEngineOptions } from "../support/engine.ts";
+import {
+  intentOf,
+  LOCAL,
+  openTestEngine,
+  type TestEngine,
+  type TestEngineOptions,
+} from "../support/engine.ts";
 import { GatedLog, LossyStore } from "../support/ports.ts";
 import { dumpBalances } from "../support/state-dump.ts";
 
@@ -28,8 +34,14 @@ afterEach(async () => {
   for (const engine of opened.splice(0)) await engine.close();
 });
 
-const decisions = (engine: TestEngine): DecisionRecord[] => engine.lines().filter(({ kind }) => kind === "decision") as never;
-const final = (decisionId: string) => ({ decisionId, final: true, outcome: "ok", usage: { input: 100, output: 10 } });
+const decisions = (engine: TestEngine): DecisionRecord[] =>
+  engine.lines().filter(({ kind }) => kind === "decision") as never;
+const final = (decisionId: string) => ({
+  decisionId,
+  final: true,
+  outcome: "ok",
+  usage: { input: 100, output: 10 },
+});
 
 async function quiet(engine: TestEngine): Promise<void> {
   await engine.weir.idle();
@@ -65,24 +77,40 @@ describe("the state store does not answer", () => {
     const { engine, store } = await lossy(budgets);
     store.lost = true;
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
-    expect(decision).toMatchObject({ admission: effect === "allow" ? "open" : "", effect, expiresAtMs: 0 });
+    expect(decision).toMatchObject({
+      admission: effect === "allow" ? "open" : "",
+      effect,
+      expiresAtMs: 0,
+    });
     const codes = decision.reasons.map(({ code }) => code);
     expect(codes).toContain(effect === "allow" ? "state.open" : "budget.unavailable");
     const [record] = decisions(engine);
     expect(record?.reservation).toMatchObject({ forced: false, held: false });
-    const input = record?.evaluations[0]?.input as never as { context: { state: string; budgets: { fits: unknown }[] } };
+    const input = record?.evaluations[0]?.input as never as {
+      context: { state: string; budgets: { fits: unknown }[] };
+    };
     expect(input.context.state).toBe("unavailable");
     for (const { fits } of input.context.budgets) expect(fits).toBeNull();
     expect(await engine.store.balances()).toEqual([]);
     store.lost = false;
-    expect(await engine.weir.decide(intentOf("b"), LOCAL)).toMatchObject({ admission: "", effect: "allow" });
+    expect(await engine.weir.decide(intentOf("b"), LOCAL)).toMatchObject({
+      admission: "",
+      effect: "allow",
+    });
   });
 
   test("no reroute is tried, for nothing could be held", async () => {
     const { engine, store } = await lossy([SOFT]);
     store.lost = true;
-    const decision = await engine.weir.decide(intentOf("a", { model: "openai:gpt-6.1-sol" }), LOCAL);
-    expect(decision).toMatchObject({ admission: "open", effect: "allow", model: "openai:gpt-6.1-sol" });
+    const decision = await engine.weir.decide(
+      intentOf("a", { model: "openai:gpt-6.1-sol" }),
+      LOCAL,
+    );
+    expect(decision).toMatchObject({
+      admission: "open",
+      effect: "allow",
+      model: "openai:gpt-6.1-sol",
+    });
   });
 
   test("what was admitted open is charged when it is reported, and the ledger stays sound, also after a restart", async () => {
@@ -103,7 +131,9 @@ describe("the state store does not answer", () => {
   });
 
   test("an open admission that is never reported charges nothing and leaves the ledger sound", async () => {
-    const { engine, store } = await lossy([budgetOf("soft", { mode: "soft", on_expiry: "charge_held" })]);
+    const { engine, store } = await lossy([
+      budgetOf("soft", { mode: "soft", on_expiry: "charge_held" }),
+    ]);
     store.lost = true;
     await engine.weir.decide(intentOf("a"), LOCAL);
     store.lost = false;
@@ -120,8 +150,12 @@ describe("the state store does not answer", () => {
     const one = await engine.weir.decide(intentOf("a"), LOCAL);
     const two = await engine.weir.decide(intentOf("b"), LOCAL);
     store.lost = true;
-    await expect(engine.weir.report(final(one.id), LOCAL)).rejects.toMatchObject({ code: "state.unavailable" });
-    await expect(engine.weir.cancel(two.id, LOCAL)).rejects.toMatchObject({ code: "state.unavailable" });
+    await expect(engine.weir.report(final(one.id), LOCAL)).rejects.toMatchObject({
+      code: "state.unavailable",
+    });
+    await expect(engine.weir.cancel(two.id, LOCAL)).rejects.toMatchObject({
+      code: "state.unavailable",
+    });
     store.lost = false;
     expect(await engine.weir.report(final(one.id), LOCAL)).toMatchObject({ status: "settled" });
     expect(await engine.weir.cancel(two.id, LOCAL)).toEqual({ released: true });
@@ -133,7 +167,9 @@ describe("the state store does not answer", () => {
     const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
     store.lost = true;
     store.only = ["settle"];
-    await expect(engine.weir.report(final(id), LOCAL)).rejects.toMatchObject({ code: "state.unavailable" });
+    await expect(engine.weir.report(final(id), LOCAL)).rejects.toMatchObject({
+      code: "state.unavailable",
+    });
     store.lost = false;
     expect(await engine.weir.report(final(id), LOCAL)).toMatchObject({ status: "settled" });
     await quiet(engine);
@@ -164,9 +200,15 @@ describe("the state store does not answer", () => {
 
   test("a fault of the store that is not a loss is an internal error, without a hold", async () => {
     const engine = await open({
-      ports: ({ state }) => ({ state: Object.assign(Object.create(state) as typeof state, { reserve: () => Promise.reject(new TypeError("x")) }) }),
+      ports: ({ state }) => ({
+        state: Object.assign(Object.create(state) as typeof state, {
+          reserve: () => Promise.reject(new TypeError("x")),
+        }),
+      }),
     });
-    await expect(engine.weir.decide(intentOf("a"), LOCAL)).rejects.toMatchObject({ code: "internal" });
+    await expect(engine.weir.decide(intentOf("a"), LOCAL)).rejects.toMatchObject({
+      code: "internal",
+    });
   });
 });
 
@@ -176,7 +218,8 @@ describe("a line of an end cannot be written", () => {
   /** Ends a call while entries fail; once they are written again, the end is made good. */
   const ends: Readonly<Record<string, (engine: TestEngine, id: string) => Promise<unknown>>> = {
     "a final report": (engine, id) => engine.weir.report(final(id), LOCAL),
-    "a partial report": (engine, id) => engine.weir.report({ ...final(id), final: false, outcome: "" }, LOCAL),
+    "a partial report": (engine, id) =>
+      engine.weir.report({ ...final(id), final: false, outcome: "" }, LOCAL),
     "a cancel": (engine, id) => engine.weir.cancel(id, LOCAL),
     "an expiry": (engine) => {
       engine.clock.advance(300_000);
@@ -184,26 +227,29 @@ describe("a line of an end cannot be written", () => {
     },
   };
 
-  test.each(Object.entries(ends))("%s: the entry is written later, and once", async (_name, end) => {
-    let gated: GatedLog | undefined;
-    const engine = await open({
-      data: { budgets, velocity: NO_VELOCITY },
-      ports: ({ log }) => ({ log: (gated = new GatedLog(log)) }),
-    });
-    const log = gated as GatedLog;
-    const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
-    log.fails = ({ kind }) => kind === "entry";
-    const failed = await end(engine, id).catch((error: WeirError) => error);
-    expect(failed).toMatchObject({ code: "log.unavailable" });
-    log.fails = () => false;
-    await end(engine, id).catch(() => undefined);
-    await engine.weir.sweep();
-    await quiet(engine);
-    const again = await engine.openCopy({ ports: () => ({}) });
-    opened.push(again);
-    expect(again.recovery.differences).toEqual([]);
-    expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
-  });
+  test.each(Object.entries(ends))(
+    "%s: the entry is written later, and once",
+    async (_name, end) => {
+      let gated: GatedLog | undefined;
+      const engine = await open({
+        data: { budgets, velocity: NO_VELOCITY },
+        ports: ({ log }) => ({ log: (gated = new GatedLog(log)) }),
+      });
+      const log = gated as GatedLog;
+      const { id } = await engine.weir.decide(intentOf("a"), LOCAL);
+      log.fails = ({ kind }) => kind === "entry";
+      await end(engine, id).catch((error: WeirError) => expect(error.code).toBe("log.unavailable"));
+      expect(engine.lines().filter(({ kind }) => kind === "entry")).toEqual([]);
+      log.fails = () => false;
+      await end(engine, id).catch(() => undefined);
+      await engine.weir.sweep();
+      await quiet(engine);
+      const again = await engine.openCopy({ ports: () => ({}) });
+      opened.push(again);
+      expect(again.recovery.differences).toEqual([]);
+      expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
+    },
+  );
 
   test("the release of a block: it is written later", async () => {
     let gated: GatedLog | undefined;
@@ -213,7 +259,10 @@ describe("a line of an end cannot be written", () => {
     });
     const log = gated as GatedLog;
     log.fails = ({ kind }) => kind === "entry";
-    const { effect } = await engine.weir.decide(intentOf("a", { attempt: { number: 2, reason: "content_filter" } }), LOCAL);
+    const { effect } = await engine.weir.decide(
+      intentOf("a", { attempt: { number: 2, reason: "content_filter" } }),
+      LOCAL,
+    );
     expect(effect).toBe("block");
     await engine.weir.idle();
     log.fails = () => false;
@@ -224,8 +273,12 @@ describe("a line of an end cannot be written", () => {
 
 describe("more reservations than one sweep ends, all due at once", () => {
   test("every one of them ends, and none is forgotten while it holds money", async () => {
-    const engine = await open({ data: { budgets: [budgetOf("day", { limit: 9_000_000 })], velocity: NO_VELOCITY } });
-    await Promise.all(Array.from({ length: 1_300 }, (_, index) => engine.weir.decide(intentOf(`c${index}`), LOCAL)));
+    const engine = await open({
+      data: { budgets: [budgetOf("day", { limit: 9_000_000 })], velocity: NO_VELOCITY },
+    });
+    await Promise.all(
+      Array.from({ length: 1_300 }, (_, index) => engine.weir.decide(intentOf(`c${index}`), LOCAL)),
+    );
     // The process slept for longer than idempotency entries are kept.
     engine.clock.advance(3_600_000);
     let ended = 0;
@@ -241,7 +294,10 @@ describe("a fault of the policy is a block", () => {
   const returning = (evaluate: () => Evaluated): Evaluator => ({ evaluate });
   const fault = (what: string): Evaluated => ({ fault: what, text: null, verdict: null });
 
-  async function withPolicy(policy: Evaluator, options: TestEngineOptions = {}): Promise<TestEngine> {
+  async function withPolicy(
+    policy: Evaluator,
+    options: TestEngineOptions = {},
+  ): Promise<TestEngine> {
     return open({
       ...options,
       ports: ({ bundles }) => {
@@ -255,9 +311,13 @@ describe("a fault of the policy is a block", () => {
     const engine = await withPolicy(returning(() => fault("it went wrong")));
     const decision = await engine.weir.decide(intentOf("a"), LOCAL);
     expect(decision).toMatchObject({ effect: "block", expiresAtMs: 0, model: "" });
-    expect(decision.reasons).toMatchObject([{ code: "policy.fault", params: { fault: "it went wrong" }, severity: "critical" }]);
+    expect(decision.reasons).toMatchObject([
+      { code: "policy.fault", params: { fault: "it went wrong" }, severity: "critical" },
+    ]);
     expect(decision.reasons[0]?.message).toContain("it went wrong");
-    expect(decisions(engine)[0]?.evaluations).toMatchObject([{ model: "openai:gpt-5-mini", verdict: null }]);
+    expect(decisions(engine)[0]?.evaluations).toMatchObject([
+      { model: "openai:gpt-5-mini", verdict: null },
+    ]);
     await quiet(engine);
     expect(await dumpBalances(engine.store)).toEqual({});
     const again = await engine.openCopy();
@@ -275,7 +335,10 @@ describe("a fault of the policy is a block", () => {
       },
     });
     // Several alternatives are cleared for this.
-    const raw = intentOf("a", { data: { sensitivity: "confidential" }, model: "openai:gpt-6.1-sol" });
+    const raw = intentOf("a", {
+      data: { sensitivity: "confidential" },
+      model: "openai:gpt-6.1-sol",
+    });
     const decision = await engine.weir.decide(raw, LOCAL);
     expect(decision.effect).toBe("reroute");
     const record = decisions(engine)[0] as DecisionRecord;
@@ -286,9 +349,12 @@ describe("a fault of the policy is a block", () => {
 
   test("with the state store lost as well", async () => {
     const store = new LossyStore();
-    const engine = await withPolicy(returning(() => fault("x")), {
-      data: { budgets: [budgetOf("soft", { mode: "soft" })] },
-    });
+    const engine = await withPolicy(
+      returning(() => fault("x")),
+      {
+        data: { budgets: [budgetOf("soft", { mode: "soft" })] },
+      },
+    );
     store.lost = true;
     expect((await engine.weir.decide(intentOf("a"), LOCAL)).effect).toBe("block");
   });
@@ -300,18 +366,26 @@ describe("a fault of the policy is a block", () => {
     "a number": ["decision := 7", /not an object/],
     "a list": ["decision := []", /not an object/],
     "an unknown effect": [verdict({ effect: `"maybe"` }), /effect/],
-    "no effect": [`decision := {"obligations": {}, "reasons": [], "retry_after_ms": 0, "routes": []}`, /effect/],
-    "a member too many": [`${verdict({}).replace("}", `, "surprise": 1}`)}`, /surprise/],
+    "no effect": [
+      `decision := {"obligations": {}, "reasons": [], "retry_after_ms": 0, "routes": []}`,
+      /effect/,
+    ],
+    "a member too many": [verdict({ surprise: "1" }), /surprise/],
     "malformed reasons": [verdict({ reasons: `[{"code": "x"}]` }), /reasons/],
     "a fraction in a reason": [
-      verdict({ reasons: `[{"code": "x", "params": {"n": 1.5}, "rule": "r", "severity": "info"}]` }),
+      verdict({
+        reasons: `[{"code": "x", "params": {"n": 1.5}, "rule": "r", "severity": "info"}]`,
+      }),
       /reasons/,
     ],
     "routes that are no names": [verdict({ routes: "[1]" }), /routes/],
     "a throttle without a time": [verdict({ effect: `"throttle"` }), /retry after/],
     "a negative time": [verdict({ retry_after_ms: "-1" }), /retry_after_ms/],
     "an unknown obligation": [verdict({ obligations: `{"dance": true}` }), /dance/],
-    "a cap that is no count": [verdict({ obligations: `{"max_output_tokens": 1.5}` }), /max_output_tokens/],
+    "a cap that is no count": [
+      verdict({ obligations: `{"max_output_tokens": 1.5}` }),
+      /max_output_tokens/,
+    ],
   };
   const modules = new Map<string, Uint8Array>();
 
@@ -323,10 +397,16 @@ describe("a fault of the policy is a block", () => {
         mkdirSync(join(folder, "out"), { recursive: true });
         mkdirSync(join(folder, "policies"));
         writeFileSync(join(folder, "policies/p.rego"), `package weir\n\n${POLICIES[name]?.[0]}\n`);
-        return ["build", `/work/p${index}/policies`, `/work/p${index}/out`, "/repo/policies/capabilities.json", "weir/decision"];
+        return [
+          "build",
+          `/made/p${index}/policies`,
+          `/made/p${index}/out`,
+          "/repo/policies/capabilities.json",
+          "weir/decision",
+        ];
       });
       const repo = join(import.meta.dirname, "../..");
-      const answers = await runCompiler({ "/repo": repo, "/work": root }, commands);
+      const answers = await runCompiler({ "/repo": repo, "/made": root }, commands);
       names.forEach((name, index) => {
         expect(answers[index], name).not.toHaveProperty("error");
         modules.set(name, readFileSync(join(root, `p${index}/out/policy.wasm`)));
@@ -345,7 +425,14 @@ describe("a fault of the policy is a block", () => {
   });
 
   function verdict(change: Readonly<Record<string, string>>): string {
-    const members = { effect: `"allow"`, obligations: "{}", reasons: "[]", retry_after_ms: "0", routes: "[]", ...change };
+    const members = {
+      effect: `"allow"`,
+      obligations: "{}",
+      reasons: "[]",
+      retry_after_ms: "0",
+      routes: "[]",
+      ...change,
+    };
     return `decision := {${Object.entries(members)
       .map(([name, value]) => `"${name}": ${value}`)
       .join(", ")}}`;
@@ -353,26 +440,32 @@ describe("a fault of the policy is a block", () => {
 });
 
 describe("names that an object has of itself", () => {
-  test.each(["constructor", "__proto__", "toString", "hasOwnProperty"])("tenant %s is a tenant like any other", async (tenant) => {
-    const engine = await open();
-    const attribution = { ...intentOf("").attribution, tenant };
-    const decision = await engine.weir.decide(intentOf("a", { attribution }), LOCAL);
-    expect(decision.mode).toBe("enforce");
-    expect(decision.reasons.map(({ code }) => code)).toEqual(["attribution.foreign_team"]);
-  });
+  test.each(["constructor", "__proto__", "toString", "hasOwnProperty"])(
+    "tenant %s is a tenant like any other",
+    async (tenant) => {
+      const engine = await open();
+      const attribution = { ...intentOf("").attribution, tenant };
+      const decision = await engine.weir.decide(intentOf("a", { attribution }), LOCAL);
+      expect(decision.mode).toBe("enforce");
+      expect(decision.reasons.map(({ code }) => code)).toEqual(["attribution.foreign_team"]);
+    },
+  );
 
-  test.each(["constructor", "__proto__", "toString"])("team, run, user and label %s are values like any other", async (name) => {
-    const engine = await open();
-    const attribution = { ...intentOf("").attribution, feature: name, user: name };
-    const labels = JSON.parse(`{"${name}": "v"}`) as Record<string, string>;
-    const raw = intentOf(name, { attribution, labels, run: { fingerprint: name, id: name } });
-    expect(await engine.weir.decide(raw, LOCAL)).toMatchObject({ effect: "allow" });
-    const input = decisions(engine)[0]?.evaluations[0]?.input as { intent: { labels: object } };
-    expect(Object.keys(input.intent.labels)).toEqual([name]);
-    const again = await engine.openCopy();
-    opened.push(again);
-    expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
-  });
+  test.each(["constructor", "__proto__", "toString"])(
+    "team, run, user and label %s are values like any other",
+    async (name) => {
+      const engine = await open();
+      const attribution = { ...intentOf("").attribution, feature: name, user: name };
+      const labels = JSON.parse(`{"${name}": "v"}`) as Record<string, string>;
+      const raw = intentOf(name, { attribution, labels, run: { fingerprint: name, id: name } });
+      expect(await engine.weir.decide(raw, LOCAL)).toMatchObject({ effect: "allow" });
+      const input = decisions(engine)[0]?.evaluations[0]?.input as { intent: { labels: object } };
+      expect(Object.keys(input.intent.labels)).toEqual([name]);
+      const again = await engine.openCopy();
+      opened.push(again);
+      expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
+    },
+  );
 });
 
 describe("a clock that steps back", () => {
@@ -386,12 +479,15 @@ describe("a clock that steps back", () => {
     await engine.weir.decide(intentOf("b", { model: "openai:gpt-6.1-sol" }), LOCAL);
     for (const { evaluations, reservation } of decisions(engine)) {
       for (const { input } of evaluations) {
-        for (const { resets_in_ms } of (input as never as { context: { budgets: { resets_in_ms: number }[] } }).context.budgets) {
+        for (const { resets_in_ms } of (
+          input as never as { context: { budgets: { resets_in_ms: number }[] } }
+        ).context.budgets) {
           expect(resets_in_ms).toBeGreaterThan(0);
           expect(resets_in_ms).toBeLessThanOrEqual(86_400_000);
         }
       }
-      for (const { instance } of reservation.holds) expect(instance).toContain(`|${Date.UTC(2026, 10, 26)}`);
+      for (const { instance } of reservation.holds)
+        expect(instance).toContain(`|${Date.UTC(2026, 10, 26)}`);
     }
   });
 
@@ -399,7 +495,9 @@ describe("a clock that steps back", () => {
     const engine = await open();
     for (let count = 0; count < 30; count += 1) {
       engine.clock.advance(count % 2 === 0 ? 5_000 : -4_000);
-      expect(await engine.weir.decide(intentOf(`a${count}`), LOCAL)).toMatchObject({ effect: "allow" });
+      expect(await engine.weir.decide(intentOf(`a${count}`), LOCAL)).toMatchObject({
+        effect: "allow",
+      });
     }
     const windows = engine.store.tenant("acme").scopes.scopes.get("team:search")?.windows ?? [];
     expect(windows[2]?.cost).toBe(30 * 950_000);
@@ -415,7 +513,9 @@ describe("an overrun counts in velocity when it is reported", () => {
     await engine.weir.report({ ...final(id), usage: { input: 0, output: 10_000_000 } }, LOCAL);
     await engine.weir.decide(intentOf("b", { attempt: { number: 2, reason: "timeout" } }), LOCAL);
     const input = decisions(engine).at(-1)?.evaluations[0]?.input as never as {
-      context: { velocity: { scope: string; windows: { window: string; rate_micro_usd: number }[] }[] };
+      context: {
+        velocity: { scope: string; windows: { window: string; rate_micro_usd: number }[] }[];
+      };
     };
     const team = input.context.velocity.find(({ scope }) => scope === "team:search");
     const minute = team?.windows.find(({ window }) => window === "1m");

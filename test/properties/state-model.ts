@@ -55,7 +55,8 @@ export class StateModel {
         if (hold.instance !== instance) continue;
         const charge = this.#settledOn(reservation, hold);
         settled += charge;
-        if (reservation.held && reservation.phase === "open") held += larger(0n, hold.amount - this.#highest(reservation, hold, charge));
+        if (reservation.held && reservation.phase === "open")
+          held += larger(0n, hold.amount - this.#highest(reservation, hold, charge));
       }
     }
     return { held, settled };
@@ -86,12 +87,20 @@ export class StateModel {
   readonly #peaks = new Map<string, bigint>();
 
   reserve(
-    reservation: Pick<ModelReservation, "id" | "key" | "content" | "deadlineMs" | "run" | "fingerprint">,
+    reservation: Pick<
+      ModelReservation,
+      "id" | "key" | "content" | "deadlineMs" | "run" | "fingerprint"
+    >,
     holds: readonly ModelHold[],
     cost: bigint,
     frozen: boolean,
     force: boolean,
-  ): { readonly kind: string; readonly held?: boolean; readonly forced?: boolean; readonly fits?: boolean[] } {
+  ): {
+    readonly kind: string;
+    readonly held?: boolean;
+    readonly forced?: boolean;
+    readonly fits?: boolean[];
+  } {
     const earlier = this.reservations.findLast(({ key }) => key === reservation.key);
     if (earlier !== undefined) {
       if (earlier.content !== reservation.content) return { kind: "conflict" };
@@ -118,7 +127,11 @@ export class StateModel {
     return { fits, forced: held && !allFit, held, kind: "reserved" };
   }
 
-  adjust(id: string, holds: readonly ModelHold[], cost: bigint): { readonly held: boolean; readonly fits: boolean[] } {
+  adjust(
+    id: string,
+    holds: readonly ModelHold[],
+    cost: bigint,
+  ): { readonly held: boolean; readonly fits: boolean[] } {
     const reservation = this.find(id);
     reservation.held = false;
     const fits = this.fits(holds);
@@ -145,7 +158,8 @@ export class StateModel {
     if (reservation.sequence > 0) return;
     reservation.expiryCharged = true;
     let charge = 0n;
-    for (const hold of reservation.holds) if (hold.unit === "nano_usd") charge = larger(charge, hold.onExpiry);
+    for (const hold of reservation.holds)
+      if (hold.unit === "nano_usd") charge = larger(charge, hold.onExpiry);
     reservation.counted = charge;
   }
 
@@ -156,7 +170,12 @@ export class StateModel {
     if (report.sequence === reservation.sequence) {
       return report.digest === reservation.digest ? "duplicate" : "conflict";
     }
-    if (reservation.sequence > 0 && reservation.basis === "provider" && report.basis === "estimated") return "superseded";
+    if (
+      reservation.sequence > 0 &&
+      reservation.basis === "provider" &&
+      report.basis === "estimated"
+    )
+      return "superseded";
     const open = reservation.phase === "open";
     reservation.sequence = report.sequence;
     reservation.digest = report.digest;
@@ -167,7 +186,10 @@ export class StateModel {
     if (open) {
       for (const hold of reservation.holds) {
         const key = `${id} ${hold.instance}`;
-        this.#peaks.set(key, larger(this.#peaks.get(key) ?? 0n, this.#settledOn(reservation, hold)));
+        this.#peaks.set(
+          key,
+          larger(this.#peaks.get(key) ?? 0n, this.#settledOn(reservation, hold)),
+        );
       }
     }
     if (open && report.final) reservation.phase = "settled";
@@ -181,7 +203,8 @@ export class StateModel {
   }
 
   #settledOn(reservation: ModelReservation, hold: ModelHold): bigint {
-    if (reservation.sequence === 0) return reservation.expiryCharged && reservation.held ? hold.onExpiry : 0n;
+    if (reservation.sequence === 0)
+      return reservation.expiryCharged && reservation.held ? hold.onExpiry : 0n;
     switch (hold.unit) {
       case "nano_usd":
         return reservation.charged;

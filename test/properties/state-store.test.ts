@@ -59,7 +59,9 @@ class History {
       expect({ id, spent: BigInt(run.spent), steps: run.steps }).toEqual({ id, spent, steps });
     }
     for (const { inFlight } of this.store.tenant("acme").scopes.scopes.values()) {
-      expect(inFlight).toBe(this.model.reservations.filter(({ held, phase }) => held && phase === "open").length);
+      expect(inFlight).toBe(
+        this.model.reservations.filter(({ held, phase }) => held && phase === "open").length,
+      );
     }
   }
 
@@ -73,10 +75,31 @@ class History {
     const onExpiry = random.pick([0n, 0n, amount, amount / 2n]);
     const kinds: ModelHold[] = [
       { amount, hard: true, instance: "acme|day", limit: 900n, onExpiry: 0n, unit: "nano_usd" },
-      { amount, hard: true, instance: `acme|user|${random.int(1, 4)}`, limit: 250n, onExpiry, unit: "nano_usd" },
-      { amount: amount / 2n, hard: false, instance: "acme|soft", limit: 90n, onExpiry: 0n, unit: "nano_usd" },
+      {
+        amount,
+        hard: true,
+        instance: `acme|user|${random.int(1, 4)}`,
+        limit: 250n,
+        onExpiry,
+        unit: "nano_usd",
+      },
+      {
+        amount: amount / 2n,
+        hard: false,
+        instance: "acme|soft",
+        limit: 90n,
+        onExpiry: 0n,
+        unit: "nano_usd",
+      },
       { amount: 1n, hard: true, instance: "acme|calls", limit: 60n, onExpiry: 0n, unit: "calls" },
-      { amount: amount * 3n, hard: false, instance: "acme|tokens", limit: 500n, onExpiry: 0n, unit: "tokens" },
+      {
+        amount: amount * 3n,
+        hard: false,
+        instance: "acme|tokens",
+        limit: 500n,
+        onExpiry: 0n,
+        unit: "tokens",
+      },
       { amount, hard: true, instance: "acme|none", limit: 0n, onExpiry: 0n, unit: "nano_usd" },
     ];
     return kinds.filter(({ instance }) => random.chance(instance === "acme|none" ? 0.03 : 0.6));
@@ -86,8 +109,11 @@ class History {
     const random = this.#random;
     const repeated = this.#count > 0 && random.chance(0.15);
     const number = repeated ? random.int(1, this.#count) : (this.#count += 1);
-    const known = repeated ? this.model.reservations.find(({ key }) => key === `k${number}`) : undefined;
-    const content = known === undefined || random.chance(0.2) ? `c${random.int(1, 9)}` : known.content;
+    const known = repeated
+      ? this.model.reservations.find(({ key }) => key === `k${number}`)
+      : undefined;
+    const content =
+      known === undefined || random.chance(0.2) ? `c${random.int(1, 9)}` : known.content;
     const holds = this.#holds();
     const cost = BigInt(random.int(0, 40));
     const run = random.chance(0.4) ? `run-${random.int(1, 4)}` : "";
@@ -129,7 +155,11 @@ class History {
     expect({ forced, held }).toEqual({ forced: wanted.forced, held: wanted.held });
     expect(snapshot.budgets.map(({ fits }) => fits)).toEqual(wanted.fits);
     expect(nowMs).toBe(this.#latestMs);
-    if (run !== "") expect(snapshot.run).toMatchObject({ spentNanoUsd: Number(before.spent), steps: before.steps });
+    if (run !== "")
+      expect(snapshot.run).toMatchObject({
+        spentNanoUsd: Number(before.spent),
+        steps: before.steps,
+      });
     if (random.chance(0.85)) await this.#conclude(id);
     else {
       // Still being judged: another model may be tried before the decision is made.
@@ -140,7 +170,12 @@ class History {
 
   async #conclude(id: string): Promise<void> {
     const { effect } = this.model.find(id);
-    await this.store.conclude(id, { decidedAtMs: this.#latestMs, effect, id, retryAfterMs: 0 } as Decision);
+    await this.store.conclude(id, {
+      decidedAtMs: this.#latestMs,
+      effect,
+      id,
+      retryAfterMs: 0,
+    } as Decision);
     if (effect === "allow") return;
     this.model.release(id);
     expect((await this.store.release(id, this.#latestMs)).ended).toBe(true);
@@ -148,7 +183,8 @@ class History {
 
   async #adjust(): Promise<void> {
     const reservation = this.model.reservations.at(-1);
-    if (reservation === undefined || reservation.phase !== "open" || reservation.sequence > 0) return;
+    if (reservation === undefined || reservation.phase !== "open" || reservation.sequence > 0)
+      return;
     await this.#adjustOne(reservation.id);
     await this.#conclude(reservation.id);
   }
@@ -186,7 +222,10 @@ class History {
           sequence: Math.max(1, (reservation?.sequence ?? 0) + random.int(-1, 2)),
           tokens: BigInt(random.int(0, 300)),
         };
-    const before = reservation === undefined ? [] : reservation.holds.map(({ instance }) => this.model.balance(instance));
+    const before =
+      reservation === undefined
+        ? []
+        : reservation.holds.map(({ instance }) => this.model.balance(instance));
     const wanted = this.model.settle(id, report);
     const reply = await this.store.settle({
       basis: report.basis,
@@ -225,7 +264,11 @@ class History {
     for (const { decisionId, ended, state } of ends) {
       const reservation = this.model.find(decisionId);
       // Never early, never twice.
-      expect({ ended, phase: reservation.phase, state }).toEqual({ ended: true, phase: "open", state: "expired" });
+      expect({ ended, phase: reservation.phase, state }).toEqual({
+        ended: true,
+        phase: "open",
+        state: "expired",
+      });
       expect(reservation.deadlineMs).toBeLessThanOrEqual(this.#nowMs);
       this.model.expire(decisionId);
       this.#tally("expired");
@@ -270,22 +313,41 @@ describe("the memory store against a plain model", () => {
     const seen = new Map<string, number>();
     let steps = 0;
     await fc.assert(
-      fc.asyncProperty(fc.nat(), fc.integer({ max: 220, min: 150 }), async (historySeed, length) => {
-        const history = new History(new Random(historySeed));
-        for (let step = 1; step <= length; step += 1) {
-          await history.step();
-          if (step % 10 === 0 || step === length) await history.compare();
-        }
-        steps += length;
-        for (const [what, count] of history.seen) seen.set(what, (seen.get(what) ?? 0) + count);
-      }),
+      fc.asyncProperty(
+        fc.nat(),
+        fc.integer({ max: 220, min: 150 }),
+        async (historySeed, length) => {
+          const history = new History(new Random(historySeed));
+          for (let step = 1; step <= length; step += 1) {
+            await history.step();
+            if (step % 10 === 0 || step === length) await history.compare();
+          }
+          steps += length;
+          for (const [what, count] of history.seen) seen.set(what, (seen.get(what) ?? 0) + count);
+        },
+      ),
       { numRuns: 130, seed },
     );
     expect(steps).toBeGreaterThanOrEqual(20_000);
-    for (const what of ["reserve replay", "reserve conflict", "reserve finished", "adjust", "not held", "expired"]) {
+    for (const what of [
+      "reserve replay",
+      "reserve conflict",
+      "reserve finished",
+      "adjust",
+      "not held",
+      "expired",
+    ]) {
       expect(seen.get(what) ?? 0, what).toBeGreaterThan(50);
     }
-    for (const status of ["posted", "settled", "corrected", "duplicate", "superseded", "conflict", "unknown"]) {
+    for (const status of [
+      "posted",
+      "settled",
+      "corrected",
+      "duplicate",
+      "superseded",
+      "conflict",
+      "unknown",
+    ]) {
       expect(seen.get(`settle ${status}`) ?? 0, status).toBeGreaterThan(20);
     }
   });
@@ -294,26 +356,35 @@ describe("the memory store against a plain model", () => {
 describe("the whole engine: the state is what the log says", () => {
   const seed = testSeed("rebuilt state");
 
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])("history %i, killed and rebuilt six times on the way", async (history) => {
-    const random = new Random(seed + history);
-    let engine = await openTestEngine({ data: { budgets: EVERY_KIND }, seed: `${seed}:${history}` });
-    for (let part = 0; part < 6; part += 1) {
-      const traffic = new Traffic(engine, random, { prefix: `p${part}-` });
-      await traffic.run(45);
-      await engine.weir.idle();
-      const live = dumpState(engine.store, ["local"], engine.clock.nowMs());
-      const balances = await dumpBalances(engine.store);
-      const open = await engine.store.openReservations();
-      const check = verifyLedger(engine.lines(), await engine.store.balances());
-      expect(check.problems, `seed ${seed}, part ${part}`).toEqual([]);
-      const rebuilt = await engine.openCopy();
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "history %i, killed and rebuilt six times on the way",
+    async (history) => {
+      const random = new Random(seed + history);
+      let engine = await openTestEngine({
+        data: { budgets: EVERY_KIND },
+        seed: `${seed}:${history}`,
+      });
+      for (let part = 0; part < 6; part += 1) {
+        const traffic = new Traffic(engine, random, { prefix: `p${part}-` });
+        await traffic.run(45);
+        await engine.weir.idle();
+        const live = dumpState(engine.store, ["local"], engine.clock.nowMs());
+        const balances = await dumpBalances(engine.store);
+        const open = await engine.store.openReservations();
+        const check = verifyLedger(engine.lines(), await engine.store.balances());
+        expect(check.problems, `seed ${seed}, part ${part}`).toEqual([]);
+        const rebuilt = await engine.openCopy();
+        await engine.close();
+        engine = rebuilt;
+        expect(rebuilt.recovery.differences, `seed ${seed}, part ${part}`).toEqual([]);
+        expect(await dumpBalances(rebuilt.store), `seed ${seed}, part ${part}`).toEqual(balances);
+        expect(await rebuilt.store.openReservations(), `seed ${seed}, part ${part}`).toBe(open);
+        expect(
+          dumpState(rebuilt.store, ["local"], rebuilt.clock.nowMs()),
+          `seed ${seed}, part ${part}`,
+        ).toEqual(live);
+      }
       await engine.close();
-      engine = rebuilt;
-      expect(rebuilt.recovery.differences, `seed ${seed}, part ${part}`).toEqual([]);
-      expect(await dumpBalances(rebuilt.store), `seed ${seed}, part ${part}`).toEqual(balances);
-      expect(await rebuilt.store.openReservations(), `seed ${seed}, part ${part}`).toBe(open);
-      expect(dumpState(rebuilt.store, ["local"], rebuilt.clock.nowMs()), `seed ${seed}, part ${part}`).toEqual(live);
-    }
-    await engine.close();
-  });
+    },
+  );
 });

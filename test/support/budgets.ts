@@ -23,15 +23,31 @@ export const EVERY_KIND: readonly BudgetData[] = [
     match: { team: "search" },
     window: { kind: "calendar", unit: "hour", zone: "UTC" },
   }),
-  budgetOf("month-soft", { limit: 100_000, mode: "soft", window: { kind: "calendar", unit: "month", zone: "UTC" } }),
+  budgetOf("month-soft", {
+    limit: 100_000,
+    mode: "soft",
+    window: { kind: "calendar", unit: "month", zone: "UTC" },
+  }),
   budgetOf("user-week", {
     limit: 150_000,
     on_expiry: "charge_held",
     per: ["user"],
     window: { kind: "calendar", unit: "week", zone: "UTC" },
   }),
-  budgetOf("run", { limit: 60_000, on_expiry: "charge_expected", per: ["run"], window: { kind: "run" } }),
-  budgetOf("calls", { limit: 400, unit: "calls", window: { kind: "calendar", unit: "hour", zone: "UTC" } }),
+  budgetOf("run", {
+    limit: 60_000,
+    on_expiry: "charge_expected",
+    per: ["run"],
+    window: { kind: "run" },
+  }),
+  budgetOf("calls", {
+    limit: 400,
+    unit: "calls",
+    window: { kind: "calendar", unit: "hour", zone: "UTC" },
+  }),
   budgetOf("tokens", { limit: 2_000_000, mode: "soft", reserve: "expected", unit: "tokens" }),
-  budgetOf("opus", { limit: 50_000, match: { model: ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"] } }),
+  budgetOf("opus", {
+    limit: 50_000,
+    match: { model: ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"] },
+  }),
 ];

@@ -80,7 +80,10 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
     state: store,
   };
   const ports = { ...whole, ...options.ports?.(whole) };
-  const weir = createWeir(ports, { inFlightMax: options.inFlightMax ?? 10_000, mode: options.mode ?? "enforce" });
+  const weir = createWeir(ports, {
+    inFlightMax: options.inFlightMax ?? 10_000,
+    mode: options.mode ?? "enforce",
+  });
   const close = async () => {
     await weir.idle();
     await log.close();
@@ -125,7 +128,10 @@ function withData(source: BundleSource, change: Partial<BundleData>): BundleSour
     data,
     scopes: planScopes(data.velocity),
   };
-  return { byDigest: (digest) => (digest === bundle.digest ? bundle : null), current: () => bundle };
+  return {
+    byDigest: (digest) => (digest === bundle.digest ? bundle : null),
+    current: () => bundle,
+  };
 }
 
 /** A lawful intent of the example organisation; `change` replaces whole members. */

@@ -10,7 +10,11 @@ import { Random } from "./random.ts";
  * answer the moment it has it. Somebody kills it.
  */
 const [folder, round, seed] = process.argv.slice(2) as [string, string, string];
-const engine = await openTestEngine({ data: { budgets: EVERY_KIND }, folder, seed: `${seed}:${round}` });
+const engine = await openTestEngine({
+  data: { budgets: EVERY_KIND },
+  folder,
+  seed: `${seed}:${round}`,
+});
 const random = new Random(Number(seed) + Number(round));
 
 async function caller(name: string): Promise<void> {
@@ -33,7 +37,10 @@ async function caller(name: string): Promise<void> {
         const usage = { input: 1_000, output: random.int(1, 900) };
         await engine.weir.report({ decisionId: decision.id, sequence: 1, usage }, LOCAL);
         writeSync(1, `reported ${decision.id} 1\n`);
-        await engine.weir.report({ decisionId: decision.id, final: true, outcome: "ok", sequence: 2, usage }, LOCAL);
+        await engine.weir.report(
+          { decisionId: decision.id, final: true, outcome: "ok", sequence: 2, usage },
+          LOCAL,
+        );
         writeSync(1, `reported ${decision.id} 2\n`);
       }
       if (random.chance(0.05)) {

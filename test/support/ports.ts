@@ -44,7 +44,9 @@ export class LossyStore {
         if (typeof value !== "function") return value;
         return (...parameters: unknown[]): unknown => {
           if (this.lost && (this.only === null || this.only.includes(name))) {
-            return Promise.reject(new WeirError("state.unavailable", "the state store does not answer: test"));
+            return Promise.reject(
+              new WeirError("state.unavailable", "the state store does not answer: test"),
+            );
           }
           return Reflect.apply(value, target, parameters);
         };

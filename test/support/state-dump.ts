@@ -2,14 +2,22 @@ import { isLive } from "../../adapters/memory/reservation-table.ts";
 import type { MemoryStateStore } from "../../adapters/memory/state-store.ts";
 
 /** Everything later decisions depend on, in plain values that can be compared. */
-export function dumpState(store: MemoryStateStore, principals: readonly string[], nowMs: number): unknown {
+export function dumpState(
+  store: MemoryStateStore,
+  principals: readonly string[],
+  nowMs: number,
+): unknown {
   const scopes: Record<string, unknown> = {};
   const runs: Record<string, unknown> = {};
   const unreported: Record<string, unknown> = {};
   const freezes: Record<string, unknown> = {};
   for (const [name, tenant] of store.tenants) {
     for (const [scope, { bornMs, inFlight, windows }] of tenant.scopes.scopes) {
-      scopes[`${name}/${scope}`] = { bornMs, inFlight, windows: windows.map((window) => ({ ...window })) };
+      scopes[`${name}/${scope}`] = {
+        bornMs,
+        inFlight,
+        windows: windows.map((window) => ({ ...window })),
+      };
     }
     for (const [id, run] of tenant.runs.runs) {
       const fingerprints = Object.fromEntries(run.fingerprints);
@@ -22,7 +30,8 @@ export function dumpState(store: MemoryStateStore, principals: readonly string[]
     if (tenant.freezes.size > 0) freezes[name] = Object.fromEntries(tenant.freezes);
   }
   const open = [...store.reservations.values()].filter(isLive).map((reservation) => {
-    const { chargedNanoUsd, counted, costPicoUsd, deadlineMs, decision, digest, held, holds } = reservation;
+    const { chargedNanoUsd, counted, costPicoUsd, deadlineMs, decision, digest, held, holds } =
+      reservation;
     const { basis, idempotencyKey, marks, sequence, settled, state } = reservation;
     return {
       basis,

@@ -52,7 +52,8 @@ export class Traffic {
     const roll = random.next();
     try {
       if (roll < 0.5) await this.#decide(this.#newIntent());
-      else if (roll < 0.53 && this.#known.length > 0) await this.#decide(random.pick(this.#known).intent);
+      else if (roll < 0.53 && this.#known.length > 0)
+        await this.#decide(random.pick(this.#known).intent);
       else if (roll < 0.8 && this.#known.length > 0) await this.#report(this.#recent());
       else if (roll < 0.85 && this.#known.length > 0) {
         await weir.cancel(this.#recent().decision.id, LOCAL);
@@ -93,7 +94,11 @@ export class Traffic {
   #newIntent(): RawIntent {
     const random = this.#random;
     const run = random.chance(0.3)
-      ? { fingerprint: random.pick(["", "a", "b"]), id: `run-${random.int(1, 6)}`, step: random.int(0, 9) }
+      ? {
+          fingerprint: random.pick(["", "a", "b"]),
+          id: `run-${random.int(1, 6)}`,
+          step: random.int(0, 9),
+        }
       : undefined;
     this.#count += 1;
     return intentOf(`${this.#options.prefix ?? "i"}${this.#count}`, {
@@ -107,7 +112,9 @@ export class Traffic {
         tenant: "acme",
         user: random.pick(["", "ada", "bo", "cy"]),
       },
-      data: { sensitivity: random.pick(["public", "internal", "internal", "confidential", "restricted"]) },
+      data: {
+        sensitivity: random.pick(["public", "internal", "internal", "confidential", "restricted"]),
+      },
       model: random.pick(MODELS),
       run,
       task: random.pick(["chat", "classify", "code", "plan"]),
@@ -118,7 +125,8 @@ export class Traffic {
   async #report(known: Known): Promise<void> {
     const random = this.#random;
     const again = known.last !== null && random.chance(0.15);
-    const sequence = again || random.chance(0.1) ? Math.max(1, known.sequence) : known.sequence + random.int(1, 2);
+    const sequence =
+      again || random.chance(0.1) ? Math.max(1, known.sequence) : known.sequence + random.int(1, 2);
     const input = random.int(0, 9_000);
     const output = random.chance(0.05) ? random.int(0, 90_000) : random.int(0, 3_000);
     const final = random.chance(0.6);
@@ -131,7 +139,12 @@ export class Traffic {
             final,
             outcome: final ? random.pick(["ok", "error", "truncated"]) : "",
             sequence,
-            usage: { cacheRead: Math.floor(input / 3), input, output, reasoning: Math.floor(output / 4) },
+            usage: {
+              cacheRead: Math.floor(input / 3),
+              input,
+              output,
+              reasoning: Math.floor(output / 4),
+            },
           };
     const result = await this.engine.weir.report(report, LOCAL);
     this.#tally(`report ${result.status}`);
