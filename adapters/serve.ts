@@ -44,7 +44,11 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
   const { clock = systemClock, ids = new RandomIds(), onFault = () => {} } = overrides;
   const storage = overrides.storage ?? (await openLocalStorage(config, clock, onFault));
   const { state, log, ledger, bundles } = storage;
-  const options = { mode: config.mode, inFlightMax: config.inFlightMax };
+  const options = {
+    inFlightMax: config.inFlightMax,
+    mode: config.mode,
+    notBeforeMs: storage.lastMs,
+  };
   const weir = createWeir({ state, log, ledger, bundles, clock, ids }, options);
   return {
     weir,

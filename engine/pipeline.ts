@@ -6,7 +6,7 @@ import { WeirError } from "./errors.ts";
 import { checkClaims, mayActFor } from "./intent/claims.ts";
 import type { Intent, RawIntent } from "./intent/intent.ts";
 import { parseIntent } from "./intent/parse.ts";
-import { findDecision, postEnd, settleReport } from "./ledger/settle.ts";
+import { findDecision, postEnd, settleReport, UNDELIVERED } from "./ledger/settle.ts";
 import { parseCancel, parseReport } from "./ledger/parse-report.ts";
 import type { RawReport, ReportResult } from "./ledger/report.ts";
 import type { Bundle } from "./policy/bundle.ts";
@@ -16,11 +16,14 @@ import { RetainingLog } from "./record/retaining-log.ts";
 import { decisionRecord } from "./record/write.ts";
 import { type Identity, identify, reserveRequest } from "./reservation/request.ts";
 import type { ReserveReply, ReserveRequest } from "./reservation/reservation.ts";
+import { SteadyClock } from "./steady-clock.ts";
 import type { Caller, Weir } from "./weir.ts";
 
 export interface WeirOptions {
   /** Mode of the deployment; the bundle may say otherwise per tenant. */
   readonly mode: Mode;
+  /** Time of the last line of the log, epoch ms: time does not go back behind it. */
+  readonly notBeforeMs?: number;
   /** Decisions in flight above which new ones are refused. */
   readonly inFlightMax: number;
 }
@@ -49,7 +52,8 @@ class Pipeline implements Weir {
 
   constructor(ports: Ports, options: WeirOptions) {
     this.#log = new RetainingLog(ports.log);
-    this.#ports = { ...ports, log: this.#log };
+    const clock = new SteadyClock(ports.clock, options.notBeforeMs ?? 0);
+    this.#ports = { ...ports, clock, log: this.#log };
     this.#options = options;
   }
 
@@ -115,6 +119,7 @@ class Pipeline implements Weir {
       snapshot: reply?.snapshot ?? null,
       stateSequence: reply?.stateSequence ?? 0,
     };
+    let recorded = false;
     try {
       const judgement = await judge(context, state, elapsedUs);
       const decision = resolve(context, judgement, request.deadlineMs);
@@ -127,11 +132,12 @@ class Pipeline implements Weir {
         totalUs: clock.elapsedUs() - startUs,
       });
       await log.append(record);
+      recorded = true;
       if (reply !== null) await this.#conclude(decision, runningOption(decision, context, judgement) === null);
       return decision;
     } catch (thrown) {
-      // Nothing was answered, so nothing may stay held.
-      if (reply !== null) this.#later(state.abandon(request.decisionId, nowMs).then(() => undefined));
+      // Nothing was answered, so nothing may stay held; the ledger knows of a hold only by its record.
+      if (reply !== null) this.#later(this.#abandon(request.decisionId, nowMs, recorded));
       throw thrown;
     }
   }
@@ -165,8 +171,7 @@ class Pipeline implements Weir {
     // Another caller sent the same intent and has the answer: the hold is its too.
     if (decision.replayed || this.#shared.has(decision)) return;
     try {
-      const end = await this.#ports.state.abandon(decision.id, this.#ports.clock.nowMs());
-      await postEnd(end, "released", this.#ports);
+      await this.#abandon(decision.id, this.#ports.clock.nowMs(), true);
     } catch {
       // The reservation expires by its own deadline.
     }
@@ -238,6 +243,11 @@ class Pipeline implements Weir {
     if (!runsNothing) return;
     const release = this.#ports.state.release(decision.id, decision.decidedAtMs);
     this.#later(release.then((end) => postEnd(end, "released", this.#ports)));
+  }
+
+  async #abandon(id: string, nowMs: number, recorded: boolean): Promise<void> {
+    const end = await this.#ports.state.abandon(id, nowMs);
+    if (recorded) await postEnd(end, "released", this.#ports, [UNDELIVERED]);
   }
 
   #later(work: Promise<void>): void {

@@ -12,8 +12,8 @@ export interface Tail {
 }
 
 /**
- * Finds the end of the log. A last line that was cut in the middle of its write is removed: its
- * answer never left. Damage anywhere before that is `log.corrupt`: it is not ours to drop.
+ * Finds the end of the log. A last line without its end was cut in the middle of its write and is
+ * removed: its answer never left. Any other damage is `log.corrupt`: it is not ours to drop.
  */
 export function repairTail(folder: string): Tail {
   const segments = listSegments(folder);
@@ -23,23 +23,23 @@ export function repairTail(folder: string): Tail {
   let lastNumber = Number.parseInt(segment, 10) - 1;
   let position = 0;
   let goodBytes = 0;
-  let broken: string | null = null;
+  let isCut = false;
   for (const raw of rawLines(path)) {
-    position += 1;
-    if (broken !== null) throw corrupt(path, position - 1, broken);
-    const parsed = raw.whole ? parseLine(raw.bytes) : "the line is cut short";
-    if (typeof parsed === "string") {
-      broken = parsed;
-      continue;
+    if (!raw.whole) {
+      isCut = true;
+      break;
     }
+    position += 1;
+    const parsed = parseLine(raw.bytes);
+    if (typeof parsed === "string") throw corrupt(path, position, parsed);
     if (parsed.number !== lastNumber + 1) {
       throw corrupt(path, position, `line ${lastNumber + 1} is missing: ${parsed.number} follows`);
     }
     lastNumber = parsed.number;
     goodBytes = raw.offset + raw.bytes.length + 1;
   }
-  if (broken === null) return { lastNumber, repaired: "", segment };
+  if (!isCut) return { lastNumber, repaired: "", segment };
   const cutBytes = statSync(path).size - goodBytes;
   truncateSync(path, goodBytes);
-  return { lastNumber, repaired: `${path}: ${cutBytes} bytes cut off after line ${position - 1}: ${broken}`, segment };
+  return { lastNumber, repaired: `${path}: ${cutBytes} bytes of a line cut short removed after line ${position}`, segment };
 }

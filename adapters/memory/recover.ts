@@ -3,7 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { type DecisionRecord, type EntryRecord, firstInput, type LogLine, type ReportRecord } from "../../engine/record/record.ts";
 import type { BundleSource } from "../../engine/ports.ts";
 import type { Posting } from "../../engine/ledger/entry.ts";
-import { reportEntryId } from "../../engine/ledger/settle.ts";
+import { reportEntryId, UNDELIVERED } from "../../engine/ledger/settle.ts";
 import { inStateOrder } from "../../engine/record/order.ts";
 import { entryRecord, recordedAnswer } from "../../engine/record/write.ts";
 import type { EndReply, SettleReply, SettleRequest } from "../../engine/reservation/lifecycle.ts";
@@ -15,6 +15,8 @@ const LINES_PER_TURN = 2_000;
 
 export interface Recovery {
   readonly lines: number;
+  /** Time of the latest line, epoch ms; 0 for an empty log. */
+  readonly lastMs: number;
   /** Entries that a killed process still owed; the caller appends them. */
   readonly owed: readonly EntryRecord[];
   /** Entries whose postings the store did not reproduce. */
@@ -47,7 +49,10 @@ class Recovering {
   readonly #bundles: BundleSource;
   readonly #reports = new Map<string, ReportRecord>();
   readonly #blocked = new Map<string, DecisionRecord>();
+  /** Decisions made while the store was lost, by id. */
+  readonly #unseen = new Map<string, DecisionRecord>();
   readonly #differences: string[] = [];
+  #lastMs = 0;
   #lines = 0;
 
   constructor(store: MemoryStateStore, bundles: BundleSource) {
@@ -57,6 +62,7 @@ class Recovering {
 
   async take(line: LogLine): Promise<void> {
     this.#lines += 1;
+    if (line.at_ms > this.#lastMs) this.#lastMs = line.at_ms;
     switch (line.kind) {
       case "decision":
         return this.#takeDecision(line);
@@ -81,16 +87,20 @@ class Recovering {
       if (end.held) owed.push(endEntry(end, "released", record.at_ms));
     }
     for (const [id, report] of this.#reports) {
+      await this.#see(report.decision_id);
       const reply = await this.#store.settle(settleRequest(report));
       if (reply.stateSequence > 0) owed.push(settleEntry(id, report, reply));
     }
-    return { differences: this.#differences, lines: this.#lines, owed };
+    return { differences: this.#differences, lastMs: this.#lastMs, lines: this.#lines, owed };
   }
 
   async #takeDecision(record: DecisionRecord): Promise<void> {
     const { reservation } = record;
-    // Admitted while the store was lost: it never saw this decision.
-    if (reservation.state_sequence === 0) return;
+    // Admitted while the store was lost: it never saw this decision, unless it is reported.
+    if (reservation.state_sequence === 0) {
+      this.#unseen.set(record.id, record);
+      return;
+    }
     this.#store.resumeSequence(reservation.state_sequence);
     this.#store.replay(record, this.#scopesOf(record));
     if (!runs(record)) {
@@ -100,7 +110,16 @@ class Recovering {
     await this.#store.conclude(record.id, recordedAnswer(record));
   }
 
+  /** A report makes a decision known that the store never saw. */
+  async #see(decisionId: string): Promise<void> {
+    const record = this.#unseen.get(decisionId);
+    if (record === undefined) return;
+    this.#unseen.delete(decisionId);
+    await this.#store.restore({ later: [], record });
+  }
+
   async #takeEntry(entry: EntryRecord): Promise<void> {
+    await this.#see(entry.decision_id);
     const postings = await this.#repeat(entry);
     this.#store.resumeSequence(entry.state_sequence);
     if (!samePostings(entry, postings)) this.#differences.push(entry.id);
@@ -110,6 +129,9 @@ class Recovering {
     switch (entry.entry) {
       case "released":
         this.#blocked.delete(entry.decision_id);
+        if (entry.flags.includes(UNDELIVERED)) {
+          return (await this.#store.abandon(entry.decision_id, entry.at_ms)).postings;
+        }
         return (await this.#store.release(entry.decision_id, entry.at_ms)).postings;
       case "expired":
         return this.#store.expireNow(entry.decision_id, entry.at_ms).postings;

@@ -18,6 +18,8 @@ export interface Reservation {
   attempts: readonly ScopeMark[];
   state: ReservationState;
   decision: Decision | null;
+  /** Budgets of the model asked for. */
+  readonly asked: readonly Hold[];
   /** Budgets it falls under; their `amount` is what was held at admission. */
   holds: readonly Hold[];
   /** What is still held and what was settled on each, parallel to `holds`. */

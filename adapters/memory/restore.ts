@@ -21,6 +21,7 @@ export function restoreReservation(stored: StoredDecision): Reservation {
   const holds = reservation.holds.map(holdOf);
   const restored: Reservation = {
     admitted: reservation.held,
+    asked: holds,
     attempts: [],
     basis: "estimated",
     chargedNanoUsd: 0n,

@@ -1,4 +1,4 @@
-import type { ScopeCharge, ScopeSnapshot } from "../../engine/reservation/reservation.ts";
+import type { ScopeCharge, ScopeSnapshot, WindowParameters } from "../../engine/reservation/reservation.ts";
 import {
   chargeWindow,
   correctWindow,
@@ -20,7 +20,7 @@ export interface ScopeState {
 
 /** Where a reservation counted: the scope and the index of each of its windows. */
 export interface ScopeMark {
-  readonly scope: string;
+  readonly charge: ScopeCharge;
   readonly indexes: readonly number[];
 }
 
@@ -49,17 +49,17 @@ export class ScopeTable {
 
   /** Counts an attempt in every scope, admitted or not. */
   attempt(charges: readonly ScopeCharge[], isRetry: boolean): readonly ScopeMark[] {
-    return charges.map(({ scope }) => {
-      const windows = this.scopes.get(scope)?.windows ?? [];
+    return charges.map((charge) => {
+      const windows = this.scopes.get(charge.scope)?.windows ?? [];
       for (const window of windows) countAttempt(window, isRetry);
-      return { scope, indexes: windows.map((window) => window.index) };
+      return { charge, indexes: windows.map((window) => window.index) };
     });
   }
 
   /** Takes an attempt back: it is about to be judged again, as if it were new. */
   unattempt(marks: readonly ScopeMark[], isRetry: boolean): void {
-    for (const { scope, indexes } of marks) {
-      this.scopes.get(scope)?.windows.forEach((window, position) => {
+    for (const { charge, indexes } of marks) {
+      this.scopes.get(charge.scope)?.windows.forEach((window, position) => {
         uncountAttempt(window, indexes[position] as number, isRetry);
       });
     }
@@ -67,39 +67,45 @@ export class ScopeTable {
 
   /** Counts an admitted call and its cost. */
   charge(charges: readonly ScopeCharge[], cost: number): readonly ScopeMark[] {
-    return charges.map(({ scope }) => {
-      const state = this.scopes.get(scope) as ScopeState;
+    return charges.map((charge) => {
+      const state = this.scopes.get(charge.scope) as ScopeState;
       state.inFlight += 1;
       for (const window of state.windows) chargeWindow(window, cost);
-      return { scope, indexes: state.windows.map((window) => window.index) };
+      return { charge, indexes: state.windows.map((window) => window.index) };
     });
   }
 
   /** Corrects what a reservation counted, where its windows are still current or the previous ones. */
-  correct(marks: readonly ScopeMark[], cost: number, calls: number): void {
-    for (const { scope, indexes } of marks) {
-      const state = this.scopes.get(scope);
-      state?.windows.forEach((window, position) => {
-        correctWindow(window, indexes[position] as number, cost, calls);
+  correct(marks: readonly ScopeMark[], cost: number, calls: number, nowMs: number): void {
+    for (const mark of marks) {
+      this.#rolled(mark, nowMs).forEach((window, position) => {
+        correctWindow(window, mark.indexes[position] as number, cost, calls);
       });
     }
   }
 
   /** Adds cost to the windows of now: money that shows up above its hold. */
-  addNow(marks: readonly ScopeMark[], cost: number): void {
-    for (const { scope } of marks) {
-      for (const window of this.scopes.get(scope)?.windows ?? []) {
-        correctWindow(window, window.index, cost, 0);
-      }
+  addNow(marks: readonly ScopeMark[], cost: number, nowMs: number): void {
+    for (const mark of marks) {
+      for (const window of this.#rolled(mark, nowMs)) correctWindow(window, window.index, cost, 0);
     }
   }
 
   /** A call is no longer in flight. */
   land(marks: readonly ScopeMark[]): void {
-    for (const { scope } of marks) {
-      const state = this.scopes.get(scope);
+    for (const { charge } of marks) {
+      const state = this.scopes.get(charge.scope);
       if (state !== undefined && state.inFlight > 0) state.inFlight -= 1;
     }
+  }
+
+  /** The windows of a mark's scope, moved to now. */
+  #rolled({ charge }: ScopeMark, nowMs: number): readonly WindowState[] {
+    const windows = this.scopes.get(charge.scope)?.windows ?? [];
+    windows.forEach((window, position) => {
+      rollWindow(window, charge.windows[position] as WindowParameters, nowMs);
+    });
+    return windows;
   }
 
   #open(scope: string, nowMs: number): ScopeState {

@@ -100,8 +100,9 @@ function correctVelocity(reservation: Reservation, request: SettleRequest, tenan
   const actual = safeNumber(request.chargedNanoUsd);
   const ceiling = Math.max(reservation.counted, ceilingOf(reservation));
   const atAdmission = Math.min(actual, ceiling);
-  tenant.scopes.correct(reservation.marks, atAdmission - Math.min(reservation.counted, ceiling), 0);
-  if (actual > ceiling) tenant.scopes.addNow(reservation.marks, actual - ceiling);
+  const correction = atAdmission - Math.min(reservation.counted, ceiling);
+  tenant.scopes.correct(reservation.marks, correction, 0, request.nowMs);
+  if (actual > ceiling) tenant.scopes.addNow(reservation.marks, actual - ceiling, request.nowMs);
   tenant.runs.correct(reservation.run, actual - reservation.counted);
   reservation.counted = actual;
 }

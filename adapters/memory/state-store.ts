@@ -93,7 +93,7 @@ export class MemoryStateStore implements StateStore {
     const postings = this.#dropHolds(reservation, nowMs);
     tenant.scopes.land(reservation.marks);
     if (reservation.sequence === 0) {
-      tenant.scopes.correct(reservation.marks, -reservation.counted, -1);
+      tenant.scopes.correct(reservation.marks, -reservation.counted, -1, nowMs);
       if (reservation.admitted) tenant.runs.undo(reservation.run, reservation.counted);
       reservation.counted = 0;
     }
@@ -270,11 +270,12 @@ export class MemoryStateStore implements StateStore {
   #takeBack(reservation: Reservation, tenant: TenantState, nowMs: number): void {
     if (!reservation.admitted) return;
     this.#balances.unhold(reservation.holds, nowMs);
-    tenant.scopes.correct(reservation.marks, -reservation.counted, -1);
+    tenant.scopes.correct(reservation.marks, -reservation.counted, -1, nowMs);
     tenant.scopes.land(reservation.marks);
     tenant.runs.undo(reservation.run, reservation.counted);
     reservation.held = [];
     reservation.settled = [];
+    reservation.holds = reservation.asked;
     reservation.marks = [];
     reservation.admitted = false;
     reservation.counted = 0;
@@ -304,7 +305,7 @@ export class MemoryStateStore implements StateStore {
     tenant.scopes.land(reservation.marks);
     if (reservation.sequence === 0) {
       const correction = Number(chargedNanoUsd) - reservation.counted;
-      tenant.scopes.correct(reservation.marks, correction, 0);
+      tenant.scopes.correct(reservation.marks, correction, 0, nowMs);
       tenant.runs.correct(reservation.run, correction);
       reservation.counted = Number(chargedNanoUsd);
     }
@@ -370,6 +371,7 @@ export class MemoryStateStore implements StateStore {
 function newReservation(request: ReserveRequest): Reservation {
   return {
     admitted: false,
+    asked: request.holds,
     attempts: [],
     basis: "estimated",
     chargedNanoUsd: 0n,

@@ -1,4 +1,5 @@
 import type { LogLine, StoredDecision } from "../../engine/record/record.ts";
+import { serializeLine } from "../../engine/record/serialize.ts";
 import { FolderBundles } from "../embedded/bundles.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
 import type { Storage } from "./storage.ts";
@@ -8,10 +9,12 @@ export function ephemeralStorage(bundleFolder: string): Storage {
   const decisions = new Map<string, StoredDecision>();
   return {
     bundles: new FolderBundles(bundleFolder, null),
+    lastMs: 0,
     state: new MemoryStateStore(),
     log: {
       append(line: LogLine): Promise<void> {
-        keep(decisions, line);
+        // As a log would give it back: what is kept is the text that would be written.
+        keep(decisions, JSON.parse(serializeLine(line)) as LogLine);
         return Promise.resolve();
       },
     },

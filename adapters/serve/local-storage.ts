@@ -42,9 +42,10 @@ export async function openLocalStorage(
     });
     if (log.repaired !== "") onNote(new WeirError("log.corrupt", `repaired: ${log.repaired}`));
     const state = new MemoryStateStore();
-    await recover(state, { bundles, clock, log, folder: layout.log }, onNote);
+    const lastMs = await recover(state, { bundles, clock, log, folder: layout.log }, onNote);
     return {
       bundles,
+      lastMs,
       state,
       log,
       ledger: new SegmentLedger(layout.log),
@@ -70,7 +71,7 @@ async function recover(
   state: MemoryStateStore,
   { bundles, clock, log, folder }: Recovered,
   onNote: (note: WeirError) => void,
-): Promise<void> {
+): Promise<number> {
   let decidedWith = "";
   const lines = function* (): Generator<LogLine> {
     for (const { line } of readLog(folder)) {
@@ -78,7 +79,7 @@ async function recover(
       yield line;
     }
   };
-  const { owed, differences } = await recoverState(state, lines(), bundles);
+  const { owed, differences, lastMs } = await recoverState(state, lines(), bundles);
   for (const entry of owed) await log.append(entry);
   if (differences.length > 0) {
     const some = differences.slice(0, 3).join(", ");
@@ -86,6 +87,7 @@ async function recover(
     onNote(new WeirError("log.corrupt", message));
   }
   const { digest, revision } = bundles.current();
-  if (digest === decidedWith) return;
+  if (digest === decidedWith) return lastMs;
   await log.append({ v: RECORD_VERSION, kind: "bundle", at_ms: clock.nowMs(), digest, revision });
+  return lastMs;
 }

@@ -6,6 +6,8 @@ export interface Storage {
   readonly log: RecordLog;
   readonly ledger: Ledger;
   readonly bundles: BundleSource;
+  /** Time of the log's latest line, epoch ms: time does not go back behind it. */
+  readonly lastMs: number;
   /** Flushes what is written and lets go of the data folder. */
   close(): Promise<void>;
 }

@@ -25,7 +25,7 @@ export async function settleReport(
   ports: Ports,
 ): Promise<ReportResult> {
   const nowMs = ports.clock.nowMs();
-  const rates = ratesFor(report, decision, ports);
+  const { rates, unpriced } = ratesFor(report, decision, ports);
   const costPicoUsd = rates === null ? 0n : priceUsage(report.usage, rates).costPicoUsd;
   const request: SettleRequest = {
     decisionId: decision.id,
@@ -38,7 +38,6 @@ export async function settleReport(
     chargedNanoUsd: postedNanoUsd(costPicoUsd),
     tokens: BigInt(report.usage.input + report.usage.output),
   };
-  const unpriced = rates === null ? ["unpriced"] : [];
   await ports.log.append(reportRecord(report, request, principal, rates, unpriced));
   const reply = await ports.state.settle(request);
   return postSettlement(request, reply, unpriced, ports);
@@ -80,11 +79,15 @@ export async function postSettlement(
   };
 }
 
+/** Flag of a release whose answer reached nobody: a repeat of the intent is decided anew. */
+export const UNDELIVERED = "undelivered";
+
 /** Appends the entry of a reservation's end; what was never held has none. */
 export async function postEnd(
   end: EndReply,
   kind: Extract<EntryKind, "released" | "expired">,
   ports: Ports,
+  flags: readonly string[] = [],
 ): Promise<void> {
   if (!end.ended || !end.held) return;
   await ports.log.append(
@@ -95,7 +98,7 @@ export async function postEnd(
       atMs: ports.clock.nowMs(),
       stateSequence: end.stateSequence,
       costPicoUsd: end.costPicoUsd,
-      flags: [],
+      flags,
       postings: end.postings,
     }),
   );
@@ -125,11 +128,23 @@ function notFound(id: string): WeirError {
   return new WeirError("decision.not_found", `no decision ${id.slice(0, LIMITS.idChars)}`);
 }
 
-function ratesFor(report: Report, decision: Decision, ports: Ports): Rates | null {
+/**
+ * The rates of the model that served the call. One that has no price is never free: the decided
+ * model's rates stand in for it, and the entry says so.
+ */
+function ratesFor(
+  report: Report,
+  decision: Decision,
+  ports: Ports,
+): { readonly rates: Rates | null; readonly unpriced: readonly string[] } {
   const bundle = ports.bundles.byDigest(decision.bundleDigest) ?? ports.bundles.current();
-  const model = report.model || decision.model || decision.askedModel;
+  const decided = decision.model || decision.askedModel;
   const tier = (report.serviceTier || decision.serviceTier) as ServiceTier;
-  return bundle.pricing.priceBook.rates(model, tier, decision.decidedAtMs);
+  const ratesOf = (model: string) =>
+    bundle.pricing.priceBook.rates(model, tier, decision.decidedAtMs);
+  const served = ratesOf(report.model || decided);
+  if (served !== null) return { rates: served, unpriced: [] };
+  return { rates: ratesOf(decided), unpriced: ["unpriced"] };
 }
 
 /** A report to its line; members in alphabetical order, see `serializeLine`. */

@@ -83,6 +83,7 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
   const weir = createWeir(ports, {
     inFlightMax: options.inFlightMax ?? 10_000,
     mode: options.mode ?? "enforce",
+    notBeforeMs: recovery.lastMs,
   });
   const close = async () => {
     await weir.idle();
