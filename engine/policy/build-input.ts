@@ -134,7 +134,8 @@ function velocityFacts(judged: Judged, scope: ScopeSnapshot, index: number): Vel
 
 function isReported(window: WindowSnapshot, reportPercent: number): boolean {
   if (window.hot || window.retries > 0) return true;
-  return window.attempts > 0 && window.rate >= mulDiv(window.limit, reportPercent, 100);
+  const active = window.attempts > 0 || window.rate > 0;
+  return active && window.rate >= mulDiv(window.limit, reportPercent, 100);
 }
 
 function windowFacts(window: WindowSnapshot): WindowFacts {

@@ -20,6 +20,7 @@ export interface ModelReservation {
   readonly fingerprint: string;
   phase: "open" | "settled" | "released" | "expired";
   held: boolean;
+  readonly asked: readonly ModelHold[];
   holds: readonly ModelHold[];
   /** Cost counted by the run. */
   counted: bigint;
@@ -112,6 +113,7 @@ export class StateModel {
     const held = !frozen && (allFit || force);
     this.reservations.push({
       ...reservation,
+      asked: holds,
       basis: "estimated",
       charged: 0n,
       counted: held ? cost : 0n,
@@ -136,8 +138,8 @@ export class StateModel {
     reservation.held = false;
     const fits = this.fits(holds);
     reservation.held = holds.every((hold, index) => !hold.hard || fits[index] === true);
-    // A call that could not be held stays under the budgets it was last held on, or first asked for.
-    if (reservation.held) reservation.holds = holds;
+    // A call that could not be held falls under the budgets of the model it asked for.
+    reservation.holds = reservation.held ? holds : reservation.asked;
     reservation.counted = reservation.held ? cost : 0n;
     reservation.effect = reservation.held ? "allow" : "block";
     return { fits, held: reservation.held };
