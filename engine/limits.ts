@@ -35,6 +35,10 @@ export const LIMITS = {
   lateReportMs: 7 * 24 * 3_600_000,
   /** How long after its deadline an intent's idempotency entry is kept, ms. */
   idempotencyGraceMs: 600_000,
+  /** Longest rolling window of a budget, seconds. */
+  rollingSeconds: 31 * 86_400,
+  /** Parts a rolling window is counted in. */
+  rollingBuckets: 60,
   /** Largest limit of a money budget, micro-USD (1e12 USD would not fit 64-bit nano-USD). */
   budgetMicroUsd: 9_000_000_000_000_000,
   /** Largest limit of a budget in tokens or calls. */

@@ -424,3 +424,62 @@ describe("many checks of one request", () => {
     expect(Object.values(await dumpBalances(engine.store))).toEqual(["held 1250000, settled 0"]);
   });
 });
+
+describe("a rolling window is neither reset by its calls nor forgotten at its end", () => {
+  test("1,000 tokens in 60 s, 10 each second for 300 s: never stopped", async () => {
+    const engine = await open({
+      budgets: [
+        budgetOf("rolling", { limit: 1_000, unit: "tokens", window: { kind: "rolling", seconds: 60 } }),
+      ],
+    });
+    for (let second = 0; second < 300; second += 1) {
+      engine.clock.advance(1_000);
+      const tokens = { input: 5, outputMax: 5 };
+      const decision = await engine.weir.decide(intentOf(`s${second}`, { tokens }), LOCAL);
+      expect(decision.effect, `second ${second}`).toBe("allow");
+      const usage = { input: 5, output: 5 };
+      await engine.weir.report(
+        { decisionId: decision.id, final: true, outcome: "ok", usage },
+        LOCAL,
+      );
+    }
+  });
+
+  test("10 an hour; 1 at 0:00, 8 at 0:59, 9 at 1:01: two go, seven do not", async () => {
+    const engine = await open({
+      budgets: [
+        budgetOf("rolling", { limit: 10, unit: "calls", window: { kind: "rolling", seconds: 3_600 } }),
+      ],
+    });
+    const calls = async (name: string, count: number) => {
+      const decisions: Decision[] = [];
+      for (let call = 0; call < count; call += 1) {
+        decisions.push(await engine.weir.decide(intentOf(`${name}-${call}`), LOCAL));
+      }
+      return effects(decisions);
+    };
+    expect(await calls("first", 1)).toEqual({ allow: 1 });
+    engine.clock.advance(59 * 60_000);
+    expect(await calls("second", 8)).toEqual({ allow: 8 });
+    engine.clock.advance(2 * 60_000);
+    expect(await calls("third", 9)).toEqual({ allow: 2, block: 7 });
+  });
+
+  test("never more than the limit in any stretch as long as the window", async () => {
+    const seconds = 90;
+    const engine = await open({
+      budgets: [budgetOf("rolling", { limit: 7, unit: "calls", window: { kind: "rolling", seconds } })],
+    });
+    const admittedMs: number[] = [];
+    for (let call = 0; call < 400; call += 1) {
+      engine.clock.advance(((call * 7_919) % 13) * 1_000);
+      const decision = await engine.weir.decide(intentOf(`c${call}`), LOCAL);
+      if (decision.effect === "allow") admittedMs.push(engine.clock.nowMs());
+    }
+    expect(admittedMs.length).toBeGreaterThan(50);
+    for (const [place, ms] of admittedMs.entries()) {
+      const earlier = admittedMs[place - 7];
+      if (earlier !== undefined) expect(ms - earlier).toBeGreaterThanOrEqual(seconds * 1_000);
+    }
+  });
+});

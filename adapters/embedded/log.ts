@@ -6,7 +6,7 @@ import type { RecordLog } from "../../engine/ports.ts";
 import { serializeLine } from "../../engine/record/serialize.ts";
 import type { LogLine } from "../../engine/record/record.ts";
 import { repairTail } from "./repair.ts";
-import { formatLine, segmentName } from "./segments.ts";
+import { LineBuffer, segmentName } from "./segments.ts";
 
 /** When written lines are forced to the disk: before each answer, every so often, or by the system. */
 export type LogSync = "always" | "interval" | "os";
@@ -20,7 +20,6 @@ export interface LogOptions {
 }
 
 interface Waiting {
-  readonly text: string;
   readonly resolve: () => void;
   readonly reject: (error: WeirError) => void;
 }
@@ -37,6 +36,7 @@ export class SegmentedLog implements RecordLog {
   #file: SegmentFile;
   #bytes: number;
   #waiting: Waiting[] = [];
+  readonly #lines = new LineBuffer();
   #scheduled = false;
   #unsynced = false;
   #closed = false;
@@ -59,9 +59,9 @@ export class SegmentedLog implements RecordLog {
     if (this.#closed) return Promise.reject(new WeirError("log.unavailable", "the log is closed"));
     const json = serializeLine(line);
     this.#number += 1;
-    const text = formatLine(this.#number, json);
+    this.#lines.add(this.#number, json);
     const written = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ reject, resolve, text });
+      this.#waiting.push({ reject, resolve });
     });
     if (!this.#scheduled) {
       this.#scheduled = true;
@@ -88,7 +88,7 @@ export class SegmentedLog implements RecordLog {
     if (batch.length === 0) return;
     this.#waiting = [];
     try {
-      this.#write(Buffer.from(batch.map(({ text }) => text).join(""), "utf8"));
+      this.#write(this.#lines.take());
     } catch (cause) {
       this.#giveUp(batch, cause);
       return;
@@ -121,6 +121,7 @@ export class SegmentedLog implements RecordLog {
   #giveUp(batch: readonly Waiting[], cause: unknown): void {
     const behind = this.#waiting;
     this.#waiting = [];
+    this.#lines.take();
     this.#number -= batch.length + behind.length;
     for (const { reject } of [...batch, ...behind]) reject(unavailable(cause));
   }

@@ -19,6 +19,42 @@ export function formatLine(number: number, json: string): string {
   return `${number} ${checksum(number, json)} ${json}\n`;
 }
 
+/** Lines on their way to a segment, as the bytes that are written. */
+export class LineBuffer {
+  #bytes = Buffer.allocUnsafe(LINES_BYTES);
+  #used = 0;
+
+  /** Takes a line in, encoded once for both the checksum and the disk. */
+  add(number: number, json: string): void {
+    const head = `${number} `;
+    const jsonAt = this.#used + head.length + CHECKSUM_CHARS + 1;
+    this.#grow(jsonAt + json.length * 3 + 1);
+    const bytes = this.#bytes;
+    const end = jsonAt + bytes.write(json, jsonAt, "utf8");
+    const sum = crc32(bytes.subarray(jsonAt, end), crc32(head));
+    bytes.write(`${head}${hex(sum)} `, this.#used, "latin1");
+    bytes[end] = NEWLINE;
+    this.#used = end + 1;
+  }
+
+  /** Everything taken in since the last call; valid until the next line comes. */
+  take(): Buffer {
+    const taken = this.#bytes.subarray(0, this.#used);
+    this.#used = 0;
+    return taken;
+  }
+
+  #grow(needed: number): void {
+    if (needed <= this.#bytes.length) return;
+    const wider = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(wider, 0, 0, this.#used);
+    this.#bytes = wider;
+  }
+}
+
+const LINES_BYTES = 1 << 18;
+const CHECKSUM_CHARS = 8;
+
 /** Names of a log's segments in order. Each is named after the number of its first line. */
 export function listSegments(folder: string): readonly string[] {
   if (!existsSync(folder)) return [];
@@ -105,5 +141,9 @@ export function corrupt(file: string, position: number, what: string): WeirError
 }
 
 function checksum(number: number, json: string): string {
-  return crc32(`${number} ${json}`).toString(16).padStart(8, "0");
+  return hex(crc32(`${number} ${json}`));
+}
+
+function hex(sum: number): string {
+  return sum.toString(16).padStart(CHECKSUM_CHARS, "0");
 }

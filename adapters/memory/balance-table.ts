@@ -19,10 +19,23 @@ export class BalanceTable {
   /** The world before the intent; a call that costs nothing fits any limit. */
   snapshot(holds: readonly Hold[]): readonly BudgetSnapshot[] {
     return holds.map((hold) => {
-      const balance = this.#balances.get(hold.instance);
-      const used = balance === undefined ? 0n : balance.held + balance.settled;
+      const used = this.#used(hold);
       return { fits: hold.amount === 0n || used + hold.amount <= hold.limit, used };
     });
+  }
+
+  #used({ instance, rolling }: Hold): bigint {
+    if (rolling === undefined) return this.#usedOn(instance);
+    let used = 0n;
+    for (let index = rolling.first; index <= rolling.last; index += 1) {
+      used += this.#usedOn(`${rolling.base}${index}`);
+    }
+    return used;
+  }
+
+  #usedOn(instance: string): bigint {
+    const balance = this.#balances.get(instance);
+    return balance === undefined ? 0n : balance.held + balance.settled;
   }
 
   hold(holds: readonly Hold[], nowMs: number): void {

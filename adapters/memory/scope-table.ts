@@ -49,10 +49,12 @@ export class ScopeTable {
 
   /** Counts an attempt in every scope, admitted or not. */
   attempt(charges: readonly ScopeCharge[], isRetry: boolean): readonly ScopeMark[] {
+    let indexes: readonly number[] = NO_INDEXES;
     return charges.map((charge) => {
       const windows = this.scopes.get(charge.scope)?.windows ?? [];
       for (const window of windows) countAttempt(window, isRetry);
-      return { charge, indexes: windows.map((window) => window.index) };
+      indexes = indexesOf(windows, indexes);
+      return { charge, indexes };
     });
   }
 
@@ -67,11 +69,13 @@ export class ScopeTable {
 
   /** Counts an admitted call and its cost. */
   charge(charges: readonly ScopeCharge[], cost: number): readonly ScopeMark[] {
+    let indexes: readonly number[] = NO_INDEXES;
     return charges.map((charge) => {
       const state = this.scopes.get(charge.scope) as ScopeState;
       state.inFlight += 1;
       for (const window of state.windows) chargeWindow(window, cost);
-      return { charge, indexes: state.windows.map((window) => window.index) };
+      indexes = indexesOf(state.windows, indexes);
+      return { charge, indexes };
     });
   }
 
@@ -122,4 +126,12 @@ export class ScopeTable {
     if (nowMs > state.seenMs) state.seenMs = nowMs;
     return state;
   }
+}
+
+const NO_INDEXES: readonly number[] = [];
+
+/** The windows' indexes; `before` itself if it holds the same, as it does for nearly every scope of a call. */
+function indexesOf(windows: readonly WindowState[], before: readonly number[]): readonly number[] {
+  const same = before.length === windows.length && windows.every(({ index }, at) => index === before[at]);
+  return same ? before : windows.map(({ index }) => index);
 }

@@ -17,6 +17,7 @@ import type {
 import { BalanceTable } from "./balance-table.ts";
 import { restoreReservation } from "./restore.ts";
 import { isLive, type Reservation } from "./reservation-table.ts";
+import type { ScopeMark } from "./scope-table.ts";
 import { settleReservation } from "./settle.ts";
 import { TenantState } from "./tenant-state.ts";
 import { TimeWheel } from "./time-wheel.ts";
@@ -81,6 +82,7 @@ export class MemoryStateStore implements StateStore {
   conclude(decisionId: string, decision: Decision): Promise<void> {
     const reservation = this.#known(decisionId);
     reservation.decision = decision;
+    reservation.attempts = NO_MARKS;
     if (reservation.state === "judging") reservation.state = "open";
     return Promise.resolve();
   }
@@ -96,6 +98,7 @@ export class MemoryStateStore implements StateStore {
       tenant.scopes.correct(reservation.marks, -reservation.counted, -1, nowMs);
       if (reservation.admitted) tenant.runs.undo(reservation.run, reservation.counted);
       reservation.counted = 0;
+      reservation.marks = NO_MARKS;
     }
     return Promise.resolve(this.#end(reservation, "released", postings));
   }
@@ -367,6 +370,9 @@ export class MemoryStateStore implements StateStore {
     this.#balances.forget(nowMs - IDLE_MS);
   }
 }
+
+// Ended reservations are kept for minutes: what they no longer need is let go.
+const NO_MARKS: readonly ScopeMark[] = Object.freeze([]);
 
 function newReservation(request: ReserveRequest): Reservation {
   return {

@@ -5,8 +5,20 @@ import { hash } from "node:crypto";
  * shard by the tag, and its place in the log by the time.
  */
 export function decisionId(tenant: string, nowMs: number, random128: string): string {
-  const tag = hash("sha256", tenant).slice(0, 8);
-  return `d${tag}${nowMs.toString(16).padStart(11, "0")}${random128}`;
+  return `d${tagOf(tenant)}${nowMs.toString(16).padStart(11, "0")}${random128}`;
+}
+
+const TAGS_MAX = 10_000;
+const TAGS = new Map<string, string>();
+
+function tagOf(tenant: string): string {
+  let tag = TAGS.get(tenant);
+  if (tag === undefined) {
+    if (TAGS.size >= TAGS_MAX) TAGS.clear();
+    tag = hash("sha256", tenant).slice(0, 8);
+    TAGS.set(tenant, tag);
+  }
+  return tag;
 }
 
 const FORM = /^d[0-9a-f]{51}$/;

@@ -118,7 +118,14 @@ export interface BudgetData {
   /** micro-USD, tokens or calls. Zero means zero. */
   readonly limit: number;
   readonly window:
-    | { readonly kind: "calendar"; readonly unit: "hour" | "day" | "week" | "month"; readonly zone: "UTC" }
+    | {
+        readonly kind: "calendar";
+        readonly unit: "hour" | "day" | "week" | "month";
+        /** IANA name; days and hours follow its daylight saving. */
+        readonly zone: string;
+      }
+    /** The last so many seconds, 1 to 31 days. */
+    | { readonly kind: "rolling"; readonly seconds: number }
     | { readonly kind: "run" };
   /** One instance per value of these fields. */
   readonly per: readonly (AttributionField | "run")[];

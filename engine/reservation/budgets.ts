@@ -7,7 +7,7 @@ import { LIMITS } from "../limits.ts";
 import { nanoFromMicroUsd, postedNanoUsd } from "../money.ts";
 import type { BudgetData } from "../policy/bundle-data.ts";
 import type { Estimate } from "../pricing/estimate.ts";
-import { calendarWindow } from "./calendar.ts";
+import { openCalendar } from "./calendar.ts";
 import type { Hold } from "./reservation.ts";
 
 /** The budgets of a bundle, by tenant, ready to match. */
@@ -23,8 +23,7 @@ interface PlannedBudget {
   readonly limit: bigint;
   readonly reserve: "ceiling" | "p95" | "expected";
   readonly onExpiry: "release" | "charge_expected" | "charge_held";
-  /** Start of every counter key: tenant, id and the digest of what makes a counter another one. */
-  readonly keyPrefix: string;
+  readonly window: Windowing;
   readonly selectors: readonly { readonly field: string; readonly values: readonly string[] }[];
 }
 
@@ -96,40 +95,81 @@ function selectorValue(intent: Intent, model: string, field: string): string {
   return intent.attribution[field as keyof Intent["attribution"]];
 }
 
-/** Null where the budget has no instance for this intent: it is per run and there is no run. */
+/** Null where the budget has no instance for this intent: a `per` field is empty, or there is no run. */
 function holdFor(
   budget: PlannedBudget,
   intent: Intent,
   estimate: Estimate,
   nowMs: number,
 ): Hold | null {
-  const { data } = budget;
-  const span = data.window.kind === "run" ? null : calendarWindow(data.window.unit, nowMs);
-  let instance = `${budget.keyPrefix}|${span === null ? "run" : span.startMs}`;
-  if (data.window.kind === "run") {
-    if (intent.run.id === "") return null;
-    instance += `|${encodeURIComponent(intent.run.id)}`;
-  }
-  for (const field of data.per) {
-    const value = field === "run" ? intent.run.id : intent.attribution[field];
-    if (value === "") return null;
-    instance += `|${encodeURIComponent(value)}`;
-  }
+  const owner = ownerOf(budget.data, intent);
+  if (owner === null) return null;
   const amount = amountOf(budget, estimate, budget.reserve);
   return {
-    budget: data.id,
-    instance,
+    budget: budget.data.id,
     unit: budget.unit,
-    mode: data.mode,
+    mode: budget.data.mode,
     limit: budget.limit,
     amount,
-    onExpiryAmount:
-      budget.onExpiry === "release"
-        ? 0n
-        : budget.onExpiry === "charge_held"
-          ? amount
-          : amountOf(budget, estimate, "expected"),
-    endsAtMs: span === null ? 0 : span.endMs,
+    onExpiryAmount: expiryAmount(budget, estimate, amount),
+    ...budget.window(owner, nowMs),
+  };
+}
+
+function expiryAmount(budget: PlannedBudget, estimate: Estimate, held: bigint): bigint {
+  switch (budget.onExpiry) {
+    case "release":
+      return 0n;
+    case "charge_held":
+      return held;
+    case "charge_expected":
+      return amountOf(budget, estimate, "expected");
+  }
+}
+
+/** Whose instance it is: the values of `per`, each behind a bar; null if one is empty. */
+function ownerOf(data: BudgetData, intent: Intent): string | null {
+  let owner = "";
+  const fields = data.window.kind === "run" ? (["run", ...data.per] as const) : data.per;
+  for (const field of fields) {
+    const value = field === "run" ? intent.run.id : intent.attribution[field];
+    if (value === "") return null;
+    owner += `|${encodeURIComponent(value)}`;
+  }
+  return owner;
+}
+
+/** Which counter a call at a time falls under. */
+type Windowing = (
+  owner: string,
+  nowMs: number,
+) => Pick<Hold, "instance" | "endsAtMs"> & Partial<Pick<Hold, "rolling">>;
+
+function planWindow(window: BudgetData["window"], keyPrefix: string): Windowing {
+  switch (window.kind) {
+    case "run":
+      return (owner) => ({ endsAtMs: 0, instance: `${keyPrefix}|run${owner}` });
+    case "calendar": {
+      const calendar = openCalendar(window.unit, window.zone);
+      return (owner, nowMs) => {
+        const { endMs, startMs } = calendar.windowAt(nowMs);
+        return { endsAtMs: endMs, instance: `${keyPrefix}|${startMs}${owner}` };
+      };
+    }
+    case "rolling":
+      return planRolling(window.seconds * 1_000, keyPrefix);
+  }
+}
+
+/** A part of the window leaves only when it is wholly outside, so a rolling budget never over-admits. */
+function planRolling(windowMs: number, keyPrefix: string): Windowing {
+  const bucketMs = Math.ceil(windowMs / LIMITS.rollingBuckets);
+  return (owner, nowMs) => {
+    const base = `${keyPrefix}${owner}|`;
+    const first = Math.floor((nowMs - windowMs) / bucketMs);
+    const last = Math.floor(nowMs / bucketMs);
+    const endsAtMs = (last + 1) * bucketMs + windowMs;
+    return { endsAtMs, instance: `${base}${last}`, rolling: { base, first, last } };
   };
 }
 
@@ -158,13 +198,15 @@ function amountOf(
 function planBudget(data: BudgetData): PlannedBudget {
   const identity = JSON.stringify([data.unit, data.match, data.window, data.per]);
   const digest = createHash("sha256").update(identity).digest("hex").slice(0, 12);
+  // Start of every counter key: tenant, id and the digest of what makes a counter another one.
+  const keyPrefix = `${encodeURIComponent(data.tenant)}|${encodeURIComponent(data.id)}|${digest}`;
   return {
     data,
     unit: UNITS[data.unit],
     limit: data.unit === "usd" ? nanoFromMicroUsd(data.limit) : BigInt(data.limit),
     reserve: data.reserve ?? (data.mode === "hard" ? "ceiling" : "p95"),
     onExpiry: data.on_expiry ?? "release",
-    keyPrefix: `${encodeURIComponent(data.tenant)}|${encodeURIComponent(data.id)}|${digest}`,
+    window: planWindow(data.window, keyPrefix),
     selectors: Object.entries(data.match).map(([field, value]) => ({
       field,
       values: typeof value === "string" ? [value] : value,
@@ -214,16 +256,43 @@ function checkBudget(
 }
 
 function checkWindow(data: BudgetData, reject: (field: string, description: string) => void): void {
-  const window = data.window as { kind?: unknown; unit?: unknown; zone?: unknown } | undefined;
-  if (window?.kind === "run") return;
-  if (window?.kind !== "calendar") {
-    reject("window.kind", `${JSON.stringify(window?.kind)} is not accepted; accepted are calendar, run`);
-    return;
+  const window = data.window as Partial<Record<string, unknown>> | undefined;
+  const { rollingSeconds } = LIMITS;
+  switch (window?.["kind"]) {
+    case "run":
+      return;
+    case "rolling": {
+      const seconds = window["seconds"];
+      if (Number.isSafeInteger(seconds) && Number(seconds) >= 1 && Number(seconds) <= rollingSeconds) return;
+      reject("window.seconds", `${JSON.stringify(seconds)} is not a whole number from 1 to ${rollingSeconds}`);
+      return;
+    }
+    case "calendar":
+      checkCalendar(window, reject);
+      return;
+    default: {
+      const kind = JSON.stringify(window?.["kind"]);
+      reject("window.kind", `${kind} is not accepted; accepted are calendar, rolling, run`);
+    }
   }
-  if (!["hour", "day", "week", "month"].includes(window.unit as string)) {
-    reject("window.unit", `${JSON.stringify(window.unit)} is not accepted; accepted are hour, day, week, month`);
+}
+
+function checkCalendar(
+  { unit, zone }: Partial<Record<string, unknown>>,
+  reject: (field: string, description: string) => void,
+): void {
+  if (!["hour", "day", "week", "month"].includes(unit as string)) {
+    reject("window.unit", `${JSON.stringify(unit)} is not accepted; accepted are hour, day, week, month`);
   }
-  if (window.zone !== "UTC") {
-    reject("window.zone", `${JSON.stringify(window.zone)} is not accepted; accepted is UTC`);
+  if (typeof zone !== "string" || !isZone(zone)) {
+    reject("window.zone", `${JSON.stringify(zone)} is not a time zone; an IANA name such as Europe/Berlin is accepted`);
+  }
+}
+
+function isZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en-US", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
   }
 }

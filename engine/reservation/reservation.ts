@@ -14,6 +14,11 @@ export interface Hold {
   readonly onExpiryAmount: bigint;
   /** When the window instance ends, epoch ms; 0: never. */
   readonly endsAtMs: number;
+  /**
+   * Of a rolling budget: every instance whose sum is judged is `base` and a number from `first` to
+   * `last`; the hold's own is the last. Absent for the others, whose instance stands alone.
+   */
+  readonly rolling?: { readonly base: string; readonly first: number; readonly last: number };
 }
 
 /** A velocity scope an intent counts in, with the parameters of its windows. */

@@ -90,7 +90,7 @@ export function matchScopes(plan: ScopePlan, intent: Scoped, model: string): rea
   const charges: ScopeCharge[] = [];
   for (const { kind, windows } of plan.kinds) {
     const value = scopeValue(intent, model, kind);
-    if (value !== "") charges.push({ scope: `${kind}:${value}`, kind, windows });
+    if (value !== "") charges.push(chargeOf(kind, value, windows));
   }
   return charges;
 }
@@ -100,10 +100,47 @@ export function freezeScopes(intent: Scoped, model: string): readonly string[] {
   const scopes = ["*"];
   for (const kind of KINDS) {
     const value = scopeValue(intent, model, kind);
-    if (value !== "") scopes.push(`${kind}:${value}`);
+    if (value !== "") scopes.push(scopeName(kind, value));
   }
   return scopes;
 }
+
+/** One string per scope, however many calls count in it. */
+function scopeName(kind: string, value: string): string {
+  let names = NAMES.get(kind);
+  if (names === undefined) {
+    names = new Map();
+    NAMES.set(kind, names);
+  }
+  let name = names.get(value);
+  if (name === undefined) {
+    if (names.size >= NAMES_MAX) names.clear();
+    name = `${kind}:${value}`;
+    names.set(value, name);
+  }
+  return name;
+}
+
+const NAMES_MAX = 10_000;
+const NAMES = new Map<string, Map<string, string>>();
+
+/** One charge per scope of a plan: reservations keep them, by the hundred thousand. */
+function chargeOf(kind: string, value: string, windows: readonly WindowParameters[]): ScopeCharge {
+  let charges = CHARGES.get(windows);
+  if (charges === undefined) {
+    charges = new Map();
+    CHARGES.set(windows, charges);
+  }
+  let charge = charges.get(value);
+  if (charge === undefined) {
+    if (charges.size >= NAMES_MAX) charges.clear();
+    charge = { scope: scopeName(kind, value), kind, windows };
+    charges.set(value, charge);
+  }
+  return charge;
+}
+
+const CHARGES = new WeakMap<readonly WindowParameters[], Map<string, ScopeCharge>>();
 
 function scopeValue(intent: Scoped, model: string, kind: string): string {
   switch (kind) {

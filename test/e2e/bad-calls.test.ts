@@ -220,11 +220,11 @@ describe("reports and cancels", () => {
     );
   });
 
-  test("not an error: a report for a model without a price is taken and flagged", async () => {
+  test("not an error: a report for a model without a price is charged as the decided one, and flagged", async () => {
     const live = await open();
     const { id } = accepted(await live.decide(wireIntent("unpriced")));
     const result = accepted(await live.report(report(id, { model: "openai:none" })));
-    expect(result).toMatchObject({ chargedNanoUsd: 0, flags: ["unpriced"] });
+    expect(result).toMatchObject({ chargedNanoUsd: 450_000, flags: ["unpriced"] });
   });
 });
 

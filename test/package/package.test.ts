@@ -37,7 +37,7 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(() => {
-  if (service?.exitCode === null) signal("SIGKILL");
+  signal("SIGKILL");
   rmSync(folder, { force: true, recursive: true });
 });
 
@@ -143,6 +143,7 @@ test("npx weir start, decide and stop; the ledger is sound", async () => {
   signal("SIGTERM");
   await exited;
   expect(await noted).toContain("stopped; the log is flushed");
+  service = undefined;
   const checked = await run("npx", ["weir", "ledger", "check", "--json"], project);
   expect(JSON.parse(checked.stdout)).toMatchObject({ decisions: 1, sound: true });
 });

@@ -40,6 +40,11 @@ export const EVERY_KIND: readonly BudgetData[] = [
     per: ["run"],
     window: { kind: "run" },
   }),
+  budgetOf("rolling", { limit: 200_000, window: { kind: "rolling", seconds: 600 } }),
+  budgetOf("berlin", {
+    limit: 800_000,
+    window: { kind: "calendar", unit: "day", zone: "Europe/Berlin" },
+  }),
   budgetOf("calls", {
     limit: 400,
     unit: "calls",

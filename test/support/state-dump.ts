@@ -42,7 +42,8 @@ export function dumpState(
       decision,
       digest,
       held,
-      holds: reservation.admitted ? holds : [],
+      // Where a rolling budget's window began matters to the admission only.
+      holds: reservation.admitted ? holds.map(({ rolling: _, ...hold }) => hold) : [],
       id: reservation.decisionId,
       idempotencyKey,
       marks,
