@@ -95,7 +95,9 @@ class Pipeline implements Weir {
     const elapsedUs = () => clock.elapsedUs();
     const nowMs = clock.nowMs();
     const { tenants } = bundle.data.modes;
-    const mode = (Object.hasOwn(tenants, intent.tenant) ? tenants[intent.tenant] : undefined) ?? this.#options.mode;
+    const mode =
+      (Object.hasOwn(tenants, intent.tenant) ? tenants[intent.tenant] : undefined) ??
+      this.#options.mode;
     const asked = planOption(intent, bundle, intent.model, nowMs);
     const request = reserveRequest(intent, identity, asked, {
       id: decisionId(intent.tenant, nowMs, this.#ports.ids.random128()),
@@ -133,7 +135,8 @@ class Pipeline implements Weir {
       });
       await log.append(record);
       recorded = true;
-      if (reply !== null) await this.#conclude(decision, runningOption(decision, context, judgement) === null);
+      if (reply !== null)
+        await this.#conclude(decision, runningOption(decision, context, judgement) === null);
       return decision;
     } catch (thrown) {
       // Nothing was answered, so nothing may stay held; the ledger knows of a hold only by its record.
@@ -222,7 +225,10 @@ class Pipeline implements Weir {
     }
   }
 
-  async #repeat(reply: Exclude<ReserveReply, { kind: "reserved" }>, intent: Intent): Promise<Decision> {
+  async #repeat(
+    reply: Exclude<ReserveReply, { kind: "reserved" }>,
+    intent: Intent,
+  ): Promise<Decision> {
     switch (reply.kind) {
       case "replay": {
         const decision = await findDecision(reply.decisionId, this.#ports);
@@ -233,7 +239,10 @@ class Pipeline implements Weir {
       case "in_flight":
         throw new WeirError("intent.in_flight", "the same intent is being decided by another node");
       case "finished":
-        throw new WeirError("intent.finished", "the intent was decided and has ended; a retry is a new attempt");
+        throw new WeirError(
+          "intent.finished",
+          "the intent was decided and has ended; a retry is a new attempt",
+        );
     }
   }
 

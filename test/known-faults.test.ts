@@ -429,7 +429,11 @@ describe("a rolling window is neither reset by its calls nor forgotten at its en
   test("1,000 tokens in 60 s, 10 each second for 300 s: never stopped", async () => {
     const engine = await open({
       budgets: [
-        budgetOf("rolling", { limit: 1_000, unit: "tokens", window: { kind: "rolling", seconds: 60 } }),
+        budgetOf("rolling", {
+          limit: 1_000,
+          unit: "tokens",
+          window: { kind: "rolling", seconds: 60 },
+        }),
       ],
     });
     for (let second = 0; second < 300; second += 1) {
@@ -448,7 +452,11 @@ describe("a rolling window is neither reset by its calls nor forgotten at its en
   test("10 an hour; 1 at 0:00, 8 at 0:59, 9 at 1:01: two go, seven do not", async () => {
     const engine = await open({
       budgets: [
-        budgetOf("rolling", { limit: 10, unit: "calls", window: { kind: "rolling", seconds: 3_600 } }),
+        budgetOf("rolling", {
+          limit: 10,
+          unit: "calls",
+          window: { kind: "rolling", seconds: 3_600 },
+        }),
       ],
     });
     const calls = async (name: string, count: number) => {
@@ -468,7 +476,9 @@ describe("a rolling window is neither reset by its calls nor forgotten at its en
   test("never more than the limit in any stretch as long as the window", async () => {
     const seconds = 90;
     const engine = await open({
-      budgets: [budgetOf("rolling", { limit: 7, unit: "calls", window: { kind: "rolling", seconds } })],
+      budgets: [
+        budgetOf("rolling", { limit: 7, unit: "calls", window: { kind: "rolling", seconds } }),
+      ],
     });
     const admittedMs: number[] = [];
     for (let call = 0; call < 400; call += 1) {

@@ -3,7 +3,13 @@ import { setImmediate as turn } from "node:timers/promises";
 
 import { decisionTimeMs } from "../../engine/decision/decision-id.ts";
 import type { Ledger } from "../../engine/ports.ts";
-import type { DecisionRecord, EntryRecord, LogLine, ReportRecord, StoredDecision } from "../../engine/record/record.ts";
+import type {
+  DecisionRecord,
+  EntryRecord,
+  LogLine,
+  ReportRecord,
+  StoredDecision,
+} from "../../engine/record/record.ts";
 import { listSegments, parseLine, rawLines } from "./segments.ts";
 
 const LINES_PER_TURN = 2_000;

@@ -1,4 +1,13 @@
-import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { WeirError } from "../../engine/errors.ts";
@@ -52,7 +61,9 @@ export class SegmentedLog implements RecordLog {
     this.#file = new SegmentFile(path);
     this.#bytes = statSync(path).size;
     this.#timer =
-      options.sync === "interval" ? setInterval(() => this.#syncSoon(), options.syncIntervalMs).unref() : null;
+      options.sync === "interval"
+        ? setInterval(() => this.#syncSoon(), options.syncIntervalMs).unref()
+        : null;
   }
 
   append(line: LogLine): Promise<void> {

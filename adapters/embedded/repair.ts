@@ -41,5 +41,9 @@ export function repairTail(folder: string): Tail {
   if (!isCut) return { lastNumber, repaired: "", segment };
   const cutBytes = statSync(path).size - goodBytes;
   truncateSync(path, goodBytes);
-  return { lastNumber, repaired: `${path}: ${cutBytes} bytes of a line cut short removed after line ${position}`, segment };
+  return {
+    lastNumber,
+    repaired: `${path}: ${cutBytes} bytes of a line cut short removed after line ${position}`,
+    segment,
+  };
 }

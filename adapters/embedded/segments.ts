@@ -83,7 +83,7 @@ export function* rawLines(path: string): Generator<RawLine> {
   try {
     let rest: Buffer = Buffer.alloc(0);
     let offset = 0;
-    for (let position = 0; ; ) {
+    for (let position = 0; ;) {
       const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
       const length = readSync(file, chunk, 0, CHUNK_BYTES, position);
       if (length === 0) break;
@@ -113,7 +113,8 @@ export function parseLine(bytes: Buffer): NumberedLine | string {
   if (checksum(number, json) !== sum) return "the checksum does not match";
   const line = JSON.parse(json) as LogLine;
   const version: number = line.v;
-  if (version !== RECORD_VERSION) return `version ${version} is unknown; this Weir reads ${RECORD_VERSION}`;
+  if (version !== RECORD_VERSION)
+    return `version ${version} is unknown; this Weir reads ${RECORD_VERSION}`;
   return { line, number };
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { WeirError } from "../../engine/errors.ts";
+import type { WeirError } from "../../engine/errors.ts";
 import { parseIntent } from "../../engine/intent/parse.ts";
 import { intentFromBody, intentFromJson } from "./to-intent.ts";
 

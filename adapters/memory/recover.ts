@@ -1,6 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 
-import { type DecisionRecord, type EntryRecord, firstInput, type LogLine, type ReportRecord } from "../../engine/record/record.ts";
+import {
+  type DecisionRecord,
+  type EntryRecord,
+  firstInput,
+  type LogLine,
+  type ReportRecord,
+} from "../../engine/record/record.ts";
 import type { BundleSource } from "../../engine/ports.ts";
 import type { Posting } from "../../engine/ledger/entry.ts";
 import { reportEntryId, UNDELIVERED } from "../../engine/ledger/settle.ts";
@@ -72,7 +78,8 @@ class Recovering {
         this.#reports.set(reportId(line), line);
         return undefined;
       case "freeze":
-        if (line.frozen) return this.#store.freeze(line.tenant, { reason: line.reason, scope: line.scope });
+        if (line.frozen)
+          return this.#store.freeze(line.tenant, { reason: line.reason, scope: line.scope });
         return this.#store.unfreeze(line.tenant, line.scope);
       case "rejected":
       case "bundle":
@@ -180,7 +187,16 @@ function settleRequest(report: ReportRecord): SettleRequest {
 function endEntry(end: EndReply, kind: "released", atMs: number): EntryRecord {
   const { costPicoUsd, decisionId, postings, stateSequence } = end;
   const id = `${decisionId}:${kind}`;
-  return entryRecord({ atMs, costPicoUsd, decisionId, flags: [], id, kind, postings, stateSequence });
+  return entryRecord({
+    atMs,
+    costPicoUsd,
+    decisionId,
+    flags: [],
+    id,
+    kind,
+    postings,
+    stateSequence,
+  });
 }
 
 function settleEntry(id: string, report: ReportRecord, reply: SettleReply): EntryRecord {

@@ -47,7 +47,9 @@ export function restoreReservation(stored: StoredDecision): Reservation {
   const posted = new Set(stored.later.map((line) => (line.kind === "entry" ? line.id : "")));
   for (const line of stored.later) {
     // A report that was refused or superseded has a line, but posted nothing.
-    const counts = line.kind === "entry" || posted.has(reportEntryId(line.decision_id, line.sequence, line.digest));
+    const counts =
+      line.kind === "entry" ||
+      posted.has(reportEntryId(line.decision_id, line.sequence, line.digest));
     if (counts) applyLine(restored, line);
   }
   return restored;

@@ -1,4 +1,8 @@
-import type { ScopeCharge, ScopeSnapshot, WindowParameters } from "../../engine/reservation/reservation.ts";
+import type {
+  ScopeCharge,
+  ScopeSnapshot,
+  WindowParameters,
+} from "../../engine/reservation/reservation.ts";
 import {
   chargeWindow,
   correctWindow,
@@ -132,6 +136,7 @@ const NO_INDEXES: readonly number[] = [];
 
 /** The windows' indexes; `before` itself if it holds the same, as it does for nearly every scope of a call. */
 function indexesOf(windows: readonly WindowState[], before: readonly number[]): readonly number[] {
-  const same = before.length === windows.length && windows.every(({ index }, at) => index === before[at]);
+  const same =
+    before.length === windows.length && windows.every(({ index }, at) => index === before[at]);
   return same ? before : windows.map(({ index }) => index);
 }

@@ -1,6 +1,10 @@
 import type { Posting } from "../../engine/ledger/entry.ts";
 import { safeNumber } from "../../engine/money.ts";
-import type { SettleReply, SettleRequest, SettleStatus } from "../../engine/reservation/lifecycle.ts";
+import type {
+  SettleReply,
+  SettleRequest,
+  SettleStatus,
+} from "../../engine/reservation/lifecycle.ts";
 import type { Hold } from "../../engine/reservation/reservation.ts";
 import type { BalanceTable } from "./balance-table.ts";
 import { isLive, type Reservation } from "./reservation-table.ts";
@@ -53,7 +57,11 @@ function repeatStatus(reservation: Reservation, request: SettleRequest): SettleS
   return reservation.sequence > 0 && weaker ? "superseded" : null;
 }
 
-function flagsOf(reservation: Reservation, request: SettleRequest, live: boolean): readonly string[] {
+function flagsOf(
+  reservation: Reservation,
+  request: SettleRequest,
+  live: boolean,
+): readonly string[] {
   const flags: string[] = [];
   if (!live) flags.push("late");
   const overrun = reservation.holds.some((hold) => {
@@ -96,7 +104,11 @@ function chargeIn(unit: Hold["unit"], request: SettleRequest): bigint {
  * The windows of admission learn what the call really cost; what exceeds the hold shows up only now
  * and counts now.
  */
-function correctVelocity(reservation: Reservation, request: SettleRequest, tenant: TenantState): void {
+function correctVelocity(
+  reservation: Reservation,
+  request: SettleRequest,
+  tenant: TenantState,
+): void {
   const actual = safeNumber(request.chargedNanoUsd);
   const ceiling = Math.max(reservation.counted, ceilingOf(reservation));
   const atAdmission = Math.min(actual, ceiling);

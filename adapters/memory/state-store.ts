@@ -61,7 +61,8 @@ export class MemoryStateStore implements StateStore {
     const held = freezes.length === 0 && (fits || request.force);
     const reservation = newReservation(request);
     reservation.attempts = tenant.scopes.attempt(request.scopes, request.isRetry);
-    if (held) this.#admit(reservation, tenant, request.holds, request.scopes, request.costNanoUsd, nowMs);
+    if (held)
+      this.#admit(reservation, tenant, request.holds, request.scopes, request.costNanoUsd, nowMs);
     this.#keep(reservation);
     const forced = held && !fits;
     return { forced, held, kind: "reserved", nowMs, snapshot, stateSequence: ++this.#sequence };
@@ -75,7 +76,15 @@ export class MemoryStateStore implements StateStore {
     const snapshot = this.#snapshot(tenant, { ...reservation, ...request }, request.nowMs, []);
     const held = allFit(request.holds, snapshot);
     reservation.attempts = tenant.scopes.attempt(request.scopes, reservation.isRetry);
-    if (held) this.#admit(reservation, tenant, request.holds, request.scopes, request.costNanoUsd, request.nowMs);
+    if (held)
+      this.#admit(
+        reservation,
+        tenant,
+        request.holds,
+        request.scopes,
+        request.costNanoUsd,
+        request.nowMs,
+      );
     return Promise.resolve({ held, snapshot, stateSequence: ++this.#sequence });
   }
 
@@ -128,7 +137,8 @@ export class MemoryStateStore implements StateStore {
     this.#deadlines.drain(nowMs, (decisionId) => {
       if (ends.length >= max) return false;
       const reservation = this.reservations.get(decisionId);
-      if (reservation !== undefined && isLive(reservation)) ends.push(this.#expireOne(reservation, nowMs));
+      if (reservation !== undefined && isLive(reservation))
+        ends.push(this.#expireOne(reservation, nowMs));
       return true;
     });
     this.#forget(nowMs);
@@ -155,7 +165,13 @@ export class MemoryStateStore implements StateStore {
     const tenant = this.tenant(record.tenant);
     const nowMs = tenant.advance(record.at_ms);
     const { holds } = reservation;
-    Object.assign(reservation, { admitted: false, decision: null, held: [], settled: [], state: "judging" });
+    Object.assign(reservation, {
+      admitted: false,
+      decision: null,
+      held: [],
+      settled: [],
+      state: "judging",
+    });
     const { tried } = record.reservation;
     tried.forEach(({ cost_nano_usd, held, model }, index) => {
       this.#takeBack(reservation, tenant, nowMs);
@@ -165,7 +181,8 @@ export class MemoryStateStore implements StateStore {
       tenant.runs.snapshot(reservation.run, nowMs);
       reservation.attempts = tenant.scopes.attempt(scopes, reservation.isRetry);
       const last = index === tried.length - 1;
-      if (held) this.#admit(reservation, tenant, last ? holds : [], scopes, Number(cost_nano_usd), nowMs);
+      if (held)
+        this.#admit(reservation, tenant, last ? holds : [], scopes, Number(cost_nano_usd), nowMs);
     });
     reservation.holds = holds;
     this.#keep(reservation);
@@ -317,7 +334,11 @@ export class MemoryStateStore implements StateStore {
     return reservation.sequence === 0 ? { ...end, costPicoUsd: chargedNanoUsd * 1_000n } : end;
   }
 
-  #end(reservation: Reservation, state: "released" | "expired", postings: readonly Posting[]): EndReply {
+  #end(
+    reservation: Reservation,
+    state: "released" | "expired",
+    postings: readonly Posting[],
+  ): EndReply {
     reservation.state = state;
     this.#open -= 1;
     return {
@@ -403,7 +424,9 @@ function newReservation(request: ReserveRequest): Reservation {
 }
 
 function allFit(holds: readonly Hold[], snapshot: Snapshot): boolean {
-  return holds.every((hold, index) => hold.mode === "soft" || snapshot.budgets[index]?.fits === true);
+  return holds.every(
+    (hold, index) => hold.mode === "soft" || snapshot.budgets[index]?.fits === true,
+  );
 }
 
 function unknownEnd(decisionId: string): EndReply {

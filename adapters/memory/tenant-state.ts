@@ -37,7 +37,10 @@ export class TenantState {
     return found;
   }
 
-  unreported(principal: string, nowMs: number): { readonly ended: number; readonly expired: number } {
+  unreported(
+    principal: string,
+    nowMs: number,
+  ): { readonly ended: number; readonly expired: number } {
     const endings = this.#endings.get(principal);
     if (endings === undefined) return NO_ENDINGS;
     roll(endings, nowMs);

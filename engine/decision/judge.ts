@@ -100,7 +100,11 @@ export async function judge(
     const evaluated = context.bundle.policy.evaluate(text);
     evaluateUs += elapsedUs() - startUs;
     const { fault, verdict } = evaluated;
-    evaluations.push({ input: new CanonicalText(text), model: option.model, verdict: evaluated.text });
+    evaluations.push({
+      input: new CanonicalText(text),
+      model: option.model,
+      verdict: evaluated.text,
+    });
     return { verdict, fault: fault ?? "" };
   };
 

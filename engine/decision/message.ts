@@ -31,7 +31,9 @@ const ENGINE_RULES = {
     severity: "warning",
     message: "the state store does not answer; the budgets concerned admit without a hold",
   },
-} as const satisfies Readonly<Record<string, Pick<Reason, "severity"> & { title: string; message: string }>>;
+} as const satisfies Readonly<
+  Record<string, Pick<Reason, "severity"> & { title: string; message: string }>
+>;
 
 export type EngineCode = keyof typeof ENGINE_RULES;
 

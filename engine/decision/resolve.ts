@@ -14,7 +14,8 @@ export function resolve(context: Context, judgement: Judgement, deadlineMs: numb
   const shadowed = context.mode === "shadow" && !isEnforced(context, judgement, outcome);
   const effect: Effect = shadowed ? "allow" : outcome.effect;
   const runs = effect === "allow" || effect === "reroute";
-  const option = effect === "reroute" ? (judgement.rerouted?.option ?? context.asked) : context.asked;
+  const option =
+    effect === "reroute" ? (judgement.rerouted?.option ?? context.asked) : context.asked;
   const held = judgement.holding !== null;
   return {
     admission: admissionOf(runs, held, context.forced),
@@ -58,9 +59,15 @@ function decideOutcome(context: Context, judgement: Judgement): Outcome {
   const said = asked === null ? [] : renderReasons(asked.reasons, context.bundle.rules);
   const [freeze] = context.snapshot?.freezes ?? [];
   if (freeze !== undefined) return frozen(freeze, said);
-  if (asked === null) return blocked([engineReason("policy.fault", { fault: judgement.fault }), ...said]);
+  if (asked === null)
+    return blocked([engineReason("policy.fault", { fault: judgement.fault }), ...said]);
   if (rerouted !== null) {
-    return { effect: "reroute", obligations: rerouted.verdict.obligations, reasons: said, retryAfterMs: 0 };
+    return {
+      effect: "reroute",
+      obligations: rerouted.verdict.obligations,
+      reasons: said,
+      retryAfterMs: 0,
+    };
   }
   switch (asked.effect) {
     case "block":
@@ -84,7 +91,8 @@ function allowed(
   said: readonly Reason[],
 ): Outcome {
   const reasons = [...said];
-  if (judgement.tried > 0) reasons.push(engineReason("reroute.no_candidate", { tried: judgement.tried }));
+  if (judgement.tried > 0)
+    reasons.push(engineReason("reroute.no_candidate", { tried: judgement.tried }));
   if (context.snapshot === null) {
     reasons.push(engineReason("state.open"));
   } else if (judgement.holding === null) {
@@ -125,7 +133,11 @@ function describeEstimate(estimate: Estimate): DecisionEstimate {
 }
 
 /** Which option a decision runs on; null if nothing runs. */
-export function runningOption(decision: Decision, context: Context, judgement: Judgement): Option | null {
+export function runningOption(
+  decision: Decision,
+  context: Context,
+  judgement: Judgement,
+): Option | null {
   if (decision.effect === "reroute") return judgement.rerouted?.option ?? null;
   return decision.effect === "allow" ? context.asked : null;
 }

@@ -64,7 +64,8 @@ class Check {
       }
     }
     for (const [instance, { held }] of this.#balances) {
-      if (!stored.has(instance) && held !== 0n) this.#problem(instance, `${held} held, unknown to the store`);
+      if (!stored.has(instance) && held !== 0n)
+        this.#problem(instance, `${held} held, unknown to the store`);
     }
   }
 
@@ -98,7 +99,8 @@ class Check {
     this.#entries += 1;
     if (this.#entryIds.has(entry.id)) this.#problem(entry.id, "posted twice");
     this.#entryIds.add(entry.id);
-    if (!this.#decisionIds.has(entry.decision_id)) this.#problem(entry.id, "belongs to no decision");
+    if (!this.#decisionIds.has(entry.decision_id))
+      this.#problem(entry.id, "belongs to no decision");
     if (entry.entry === "reserved") this.#open.set(entry.decision_id, { held: new Map() });
     const hold = this.#open.get(entry.decision_id);
     for (const posting of entry.postings) {

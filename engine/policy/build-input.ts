@@ -37,11 +37,16 @@ export function buildInput(judged: Judged): PolicyInput {
   return {
     candidates: judged.candidates,
     context: {
-      budgets: judged.holds.map((hold, index) => budgetFacts(judged, hold, snapshot?.budgets[index])),
+      budgets: judged.holds.map((hold, index) =>
+        budgetFacts(judged, hold, snapshot?.budgets[index]),
+      ),
       freezes: (snapshot?.freezes ?? []).map(({ reason, scope }) => ({ reason, scope })),
       run: runFacts(judged),
       state: snapshot === null ? "unavailable" : "fresh",
-      velocity: snapshot === null ? [] : snapshot.scopes.map((scope, index) => velocityFacts(judged, scope, index)),
+      velocity:
+        snapshot === null
+          ? []
+          : snapshot.scopes.map((scope, index) => velocityFacts(judged, scope, index)),
     },
     facts: facts(judged),
     intent: {
@@ -64,7 +69,11 @@ export function buildInput(judged: Judged): PolicyInput {
       service_tier: intent.serviceTier,
       task: intent.task,
       tenant: intent.tenant,
-      tokens: { input: intent.tokens.input, n: intent.tokens.n, output_max: intent.tokens.outputMax },
+      tokens: {
+        input: intent.tokens.input,
+        n: intent.tokens.n,
+        output_max: intent.tokens.outputMax,
+      },
     },
     mode: judged.mode,
     now_ms: judged.nowMs,
@@ -107,7 +116,8 @@ function budgetFacts(judged: Judged, hold: Hold, before: BudgetSnapshot | undefi
     id: hold.budget,
     mode: hold.mode,
     ...(before === undefined ? { on_state_loss: judged.onStateLoss(hold) } : NOTHING),
-    remaining: remaining === null ? null : money ? remainingMicroUsd(remaining) : safeNumber(remaining),
+    remaining:
+      remaining === null ? null : money ? remainingMicroUsd(remaining) : safeNumber(remaining),
     resets_in_ms: hold.endsAtMs === 0 ? 0 : hold.endsAtMs - judged.nowMs,
     unit: money ? "usd" : (hold.unit as "tokens" | "calls"),
     used_percent: before === undefined ? null : usedPercent(before.used, hold.limit),
@@ -128,7 +138,9 @@ function velocityFacts(judged: Judged, scope: ScopeSnapshot, index: number): Vel
     kind: charge.kind,
     retry_after_ms: scope.retryAfterMs,
     scope: charge.scope,
-    windows: scope.windows.filter((window) => isReported(window, judged.reportPercent)).map(windowFacts),
+    windows: scope.windows
+      .filter((window) => isReported(window, judged.reportPercent))
+      .map(windowFacts),
   };
 }
 

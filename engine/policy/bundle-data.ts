@@ -7,7 +7,9 @@ import type { AttributionField, ServiceTier } from "../intent/intent.ts";
 export interface BundleData {
   readonly attribution: {
     /** Mandatory fields by tenant, then environment; "default" stands for every other. */
-    readonly mandatory: Readonly<Record<string, Readonly<Record<string, readonly AttributionField[]>>>>;
+    readonly mandatory: Readonly<
+      Record<string, Readonly<Record<string, readonly AttributionField[]>>>
+    >;
   };
   readonly limits: PolicyLimits;
   readonly modes: {

@@ -42,14 +42,18 @@ const COUNTS = [
  * budgets and velocity are checked where they are prepared.
  */
 export function checkData(data: BundleData): void {
-  const missing = SECTIONS.filter((section) => typeof data[section] !== "object" || data[section] === null);
+  const missing = SECTIONS.filter(
+    (section) => typeof data[section] !== "object" || data[section] === null,
+  );
   if (missing.length > 0) {
     throw new WeirError("bundle.invalid", `data.json lacks config.${missing.join(", config.")}`);
   }
   const violations = [...limitFaults(data.limits), ...modelFaults(data), ...estimateFaults(data)];
   const [first] = violations;
   if (first === undefined) return;
-  throw new WeirError("bundle.invalid", `data refused: ${first.field}: ${first.description}`, { violations });
+  throw new WeirError("bundle.invalid", `data refused: ${first.field}: ${first.description}`, {
+    violations,
+  });
 }
 
 function limitFaults(limits: PolicyLimits): readonly FieldViolation[] {
@@ -66,13 +70,25 @@ function limitFaults(limits: PolicyLimits): readonly FieldViolation[] {
     faults.push(...countFault(`config.limits.output_tokens.${environment}`, cap));
   }
   if (limits.reservation_ttl_ms === 0) {
-    faults.push({ field: "config.limits.reservation_ttl_ms", description: "0: a reservation must live" });
+    faults.push({
+      field: "config.limits.reservation_ttl_ms",
+      description: "0: a reservation must live",
+    });
   }
   return faults;
 }
 
-const MODEL_COUNTS = ["tier", "context_tokens", "output_tokens_max"] as const satisfies readonly (keyof ModelData)[];
-const MODEL_LISTS = ["regions", "excluded_classes", "operations", "environments"] as const satisfies readonly (keyof ModelData)[];
+const MODEL_COUNTS = [
+  "tier",
+  "context_tokens",
+  "output_tokens_max",
+] as const satisfies readonly (keyof ModelData)[];
+const MODEL_LISTS = [
+  "regions",
+  "excluded_classes",
+  "operations",
+  "environments",
+] as const satisfies readonly (keyof ModelData)[];
 
 function modelFaults(data: BundleData): readonly FieldViolation[] {
   const faults = Object.entries(data.models).flatMap(([id, model]) => [
@@ -85,7 +101,10 @@ function modelFaults(data: BundleData): readonly FieldViolation[] {
   for (const [id, routes] of Object.entries(data.routes)) {
     for (const route of routes) {
       if (Object.hasOwn(data.models, route)) continue;
-      faults.push({ field: `config.routes["${id}"]`, description: `"${route}" is not in config.models` });
+      faults.push({
+        field: `config.routes["${id}"]`,
+        description: `"${route}" is not in config.models`,
+      });
     }
   }
   return faults;
@@ -94,7 +113,10 @@ function modelFaults(data: BundleData): readonly FieldViolation[] {
 function estimateFaults(data: BundleData): readonly FieldViolation[] {
   return Object.entries(data.estimates.output ?? {}).flatMap(([operation, { expected, p95 }]) => {
     const field = `config.estimates.output.${operation}`;
-    const faults = [...countFault(`${field}.expected`, expected), ...countFault(`${field}.p95`, p95)];
+    const faults = [
+      ...countFault(`${field}.expected`, expected),
+      ...countFault(`${field}.p95`, p95),
+    ];
     if (faults.length === 0 && expected > p95) {
       faults.push({ description: `${expected} exceeds p95, ${p95}`, field: `${field}.expected` });
     }
@@ -105,5 +127,7 @@ function estimateFaults(data: BundleData): readonly FieldViolation[] {
 function countFault(field: string, value: unknown): FieldViolation[] {
   const most = LIMITS.budgetCount;
   if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) return [];
-  return [{ field, description: `${JSON.stringify(value)} is not a whole number from 0 to ${most}` }];
+  return [
+    { field, description: `${JSON.stringify(value)} is not a whole number from 0 to ${most}` },
+  ];
 }

@@ -7,10 +7,13 @@ const KEYS = new Set(["effect", "obligations", "reasons", "retry_after_ms", "rou
 /** What keeps a policy's result from being a Verdict, in words; null: it is one. */
 export function verdictFault(result: unknown): string | null {
   if (!isObject(result)) return "the result is not an object";
-  for (const key of Object.keys(result)) if (!KEYS.has(key)) return `the result has a member ${key}`;
-  if (!EFFECTS.includes(result["effect"] as string)) return "the result's effect is not one of ours";
+  for (const key of Object.keys(result))
+    if (!KEYS.has(key)) return `the result has a member ${key}`;
+  if (!EFFECTS.includes(result["effect"] as string))
+    return "the result's effect is not one of ours";
   const reasons = result["reasons"];
-  if (!Array.isArray(reasons) || !reasons.every(isFinding)) return "the result's reasons are malformed";
+  if (!Array.isArray(reasons) || !reasons.every(isFinding))
+    return "the result's reasons are malformed";
   const routes = result["routes"];
   if (!Array.isArray(routes) || !routes.every((route) => typeof route === "string")) {
     return "the result's routes are malformed";
@@ -26,17 +29,22 @@ function obligationsFault(value: unknown): string | null {
   if (!isObject(value)) return "the result's obligations are not an object";
   const obligations: { [Key in keyof Obligations]?: unknown } = value;
   for (const key of Object.keys(value)) {
-    if (!["headers", "max_output_tokens", "strip"].includes(key)) return `unknown obligation ${key}`;
+    if (!["headers", "max_output_tokens", "strip"].includes(key))
+      return `unknown obligation ${key}`;
   }
   const { headers, max_output_tokens, strip } = obligations;
   if (max_output_tokens !== undefined && !isCount(max_output_tokens)) {
     return "obligation max_output_tokens is not a count";
   }
-  if (strip !== undefined && !(Array.isArray(strip) && strip.every((word) => typeof word === "string"))) {
+  if (
+    strip !== undefined &&
+    !(Array.isArray(strip) && strip.every((word) => typeof word === "string"))
+  ) {
     return "obligation strip is not a list of words";
   }
   if (headers !== undefined) {
-    const texts = isObject(headers) && Object.values(headers).every((text) => typeof text === "string");
+    const texts =
+      isObject(headers) && Object.values(headers).every((text) => typeof text === "string");
     if (!texts) return "obligation headers is not a map of strings";
   }
   return null;

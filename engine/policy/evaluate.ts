@@ -85,7 +85,10 @@ class WasmEvaluator implements Evaluator {
     const entrypoint = policy.entrypoints[ENTRYPOINT];
     if (entrypoint === undefined) {
       const known = Object.keys(policy.entrypoints).join(", ");
-      throw new WeirError("bundle.invalid", `policy.wasm has no entrypoint ${ENTRYPOINT}, only ${known}`);
+      throw new WeirError(
+        "bundle.invalid",
+        `policy.wasm has no entrypoint ${ENTRYPOINT}, only ${known}`,
+      );
     }
     this.#policy = policy;
     this.#entrypoint = entrypoint;
@@ -98,7 +101,8 @@ class WasmEvaluator implements Evaluator {
       const start = this.#run(inputText);
       const plain = this.#plainBytes;
       if (plain !== null && this.#plainVerdict !== null) {
-        const same = this.#memory.compare(plain, 0, plain.length, start, start + plain.length) === 0;
+        const same =
+          this.#memory.compare(plain, 0, plain.length, start, start + plain.length) === 0;
         if (same) return this.#plainVerdict;
       }
       const end = this.#memory.indexOf(0, start);
@@ -122,7 +126,15 @@ class WasmEvaluator implements Evaluator {
     }
     const length = this.#memory.write(inputText, this.#inputAt, "utf8");
     const heap = (this.#inputAt + length + 15) & ~15;
-    const at = this.#policy.wasmInstance.exports.opa_eval(0, this.#entrypoint, this.#policy.dataAddr, this.#inputAt, length, heap, 0);
+    const at = this.#policy.wasmInstance.exports.opa_eval(
+      0,
+      this.#entrypoint,
+      this.#policy.dataAddr,
+      this.#inputAt,
+      length,
+      heap,
+      0,
+    );
     this.#renewView();
     return at;
   }
@@ -142,7 +154,11 @@ function decode(resultText: string): Evaluated {
   const { result } = first as { readonly result?: unknown };
   const wrong = verdictFault(result);
   if (wrong !== null) return fault(wrong);
-  return { fault: null, text: new CanonicalText(canonicalJson(result)), verdict: result as Verdict };
+  return {
+    fault: null,
+    text: new CanonicalText(canonicalJson(result)),
+    verdict: result as Verdict,
+  };
 }
 
 function fault(what: string): Evaluated {

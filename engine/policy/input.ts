@@ -136,7 +136,12 @@ export interface PolicyIntent {
   readonly principal: string;
   readonly prompt: { readonly id: string; readonly version: string };
   readonly release: string;
-  readonly run: { readonly depth: number; readonly fingerprint: string; readonly id: string; readonly step: number };
+  readonly run: {
+    readonly depth: number;
+    readonly fingerprint: string;
+    readonly id: string;
+    readonly step: number;
+  };
   readonly service_tier: string;
   readonly task: string;
   readonly tenant: string;

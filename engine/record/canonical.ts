@@ -21,7 +21,9 @@ export function canonicalJson(value: unknown): string {
     case "object":
       if (value === null) return "null";
       if (value instanceof CanonicalText) return value.text;
-      return Array.isArray(value) ? `[${value.map(canonicalJson).join(",")}]` : canonicalObject(value);
+      return Array.isArray(value)
+        ? `[${value.map(canonicalJson).join(",")}]`
+        : canonicalObject(value);
     case "undefined":
     case "function":
     case "symbol":

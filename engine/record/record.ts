@@ -33,7 +33,11 @@ export interface DecisionRecord {
     readonly retry_of: string;
   };
   readonly reservation: RecordedReservation;
-  readonly timings_us: { readonly evaluate: number; readonly state: number; readonly total: number };
+  readonly timings_us: {
+    readonly evaluate: number;
+    readonly state: number;
+    readonly total: number;
+  };
 }
 
 export interface Evaluation {

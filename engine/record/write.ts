@@ -2,7 +2,12 @@ import type { Decision } from "../decision/decision.ts";
 import type { Context, Judgement } from "../decision/judge.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold, ReserveRequest } from "../reservation/reservation.ts";
-import { type DecisionRecord, type EntryRecord, RECORD_VERSION, type RecordedHold } from "./record.ts";
+import {
+  type DecisionRecord,
+  type EntryRecord,
+  RECORD_VERSION,
+  type RecordedHold,
+} from "./record.ts";
 
 /** What is known of a decision once it is made. */
 export interface Made {

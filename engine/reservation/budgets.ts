@@ -242,15 +242,19 @@ function checkBudget(
   if (!Number.isSafeInteger(data.limit) || data.limit < 0 || data.limit > most) {
     reject("limit", `${data.limit} is not a whole number from 0 to ${most}`);
   }
-  if (typeof data.match !== "object" || data.match === null) reject("match", "missing; an object is accepted");
+  if (typeof data.match !== "object" || data.match === null)
+    reject("match", "missing; an object is accepted");
   for (const [field, value] of Object.entries(data.match ?? {})) {
-    if (!SELECTORS.has(field)) reject(`match.${field}`, `unknown; accepted are ${[...SELECTORS].join(", ")}`);
+    if (!SELECTORS.has(field))
+      reject(`match.${field}`, `unknown; accepted are ${[...SELECTORS].join(", ")}`);
     const texts = Array.isArray(value) ? value : [value];
-    if (!texts.every((text) => typeof text === "string")) reject(`match.${field}`, "not a string or a list of strings");
+    if (!texts.every((text) => typeof text === "string"))
+      reject(`match.${field}`, "not a string or a list of strings");
   }
   if (!Array.isArray(data.per)) reject("per", "missing; a list is accepted");
   for (const field of Array.isArray(data.per) ? data.per : []) {
-    if (!PER.has(field)) reject("per", `"${field}" is unknown; accepted are ${[...PER].join(", ")}`);
+    if (!PER.has(field))
+      reject("per", `"${field}" is unknown; accepted are ${[...PER].join(", ")}`);
   }
   checkWindow(data, reject);
 }
@@ -263,8 +267,16 @@ function checkWindow(data: BudgetData, reject: (field: string, description: stri
       return;
     case "rolling": {
       const seconds = window["seconds"];
-      if (Number.isSafeInteger(seconds) && Number(seconds) >= 1 && Number(seconds) <= rollingSeconds) return;
-      reject("window.seconds", `${JSON.stringify(seconds)} is not a whole number from 1 to ${rollingSeconds}`);
+      if (
+        Number.isSafeInteger(seconds) &&
+        Number(seconds) >= 1 &&
+        Number(seconds) <= rollingSeconds
+      )
+        return;
+      reject(
+        "window.seconds",
+        `${JSON.stringify(seconds)} is not a whole number from 1 to ${rollingSeconds}`,
+      );
       return;
     }
     case "calendar":
@@ -282,10 +294,16 @@ function checkCalendar(
   reject: (field: string, description: string) => void,
 ): void {
   if (!["hour", "day", "week", "month"].includes(unit as string)) {
-    reject("window.unit", `${JSON.stringify(unit)} is not accepted; accepted are hour, day, week, month`);
+    reject(
+      "window.unit",
+      `${JSON.stringify(unit)} is not accepted; accepted are hour, day, week, month`,
+    );
   }
   if (typeof zone !== "string" || !isZone(zone)) {
-    reject("window.zone", `${JSON.stringify(zone)} is not a time zone; an IANA name such as Europe/Berlin is accepted`);
+    reject(
+      "window.zone",
+      `${JSON.stringify(zone)} is not a time zone; an IANA name such as Europe/Berlin is accepted`,
+    );
   }
 }
 

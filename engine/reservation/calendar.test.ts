@@ -66,23 +66,105 @@ describe("calendar windows in a time zone", () => {
   };
 
   test.each([
-    ["an ordinary day", "day", "Europe/Berlin", "2026-11-25T12:00:00Z", "2026-11-24T23:00", "2026-11-25T23:00"],
-    ["the day before local midnight", "day", "Europe/Berlin", "2026-11-25T22:59:59.999Z", "2026-11-24T23:00", "2026-11-25T23:00"],
-    ["a day of 23 hours", "day", "Europe/Berlin", "2026-03-29T12:00:00Z", "2026-03-28T23:00", "2026-03-29T22:00"],
-    ["a day of 25 hours", "day", "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-24T22:00", "2026-10-25T23:00"],
-    ["a day whose midnight does not exist", "day", "Africa/Cairo", "2026-04-24T12:00:00Z", "2026-04-23T22:00", "2026-04-24T21:00"],
-    ["an hour at half past UTC", "hour", "Asia/Kolkata", "2026-11-25T12:00:00Z", "2026-11-25T11:30", "2026-11-25T12:30"],
-    ["an hour the clock repeats", "hour", "America/New_York", "2026-11-01T06:30:00Z", "2026-11-01T05:00", "2026-11-01T07:00"],
-    ["the hour after one that was skipped", "hour", "America/New_York", "2026-03-08T07:30:00Z", "2026-03-08T07:00", "2026-03-08T08:00"],
-    ["a week over a clock change", "week", "America/New_York", "2026-11-01T12:00:00Z", "2026-10-26T04:00", "2026-11-02T05:00"],
-    ["a month over a clock change", "month", "Europe/Berlin", "2026-10-31T23:30:00Z", "2026-10-31T23:00", "2026-11-30T23:00"],
-    ["a month east of UTC", "month", "Pacific/Kiritimati", "2026-12-31T11:00:00Z", "2026-12-31T10:00", "2027-01-31T10:00"],
+    [
+      "an ordinary day",
+      "day",
+      "Europe/Berlin",
+      "2026-11-25T12:00:00Z",
+      "2026-11-24T23:00",
+      "2026-11-25T23:00",
+    ],
+    [
+      "the day before local midnight",
+      "day",
+      "Europe/Berlin",
+      "2026-11-25T22:59:59.999Z",
+      "2026-11-24T23:00",
+      "2026-11-25T23:00",
+    ],
+    [
+      "a day of 23 hours",
+      "day",
+      "Europe/Berlin",
+      "2026-03-29T12:00:00Z",
+      "2026-03-28T23:00",
+      "2026-03-29T22:00",
+    ],
+    [
+      "a day of 25 hours",
+      "day",
+      "Europe/Berlin",
+      "2026-10-25T12:00:00Z",
+      "2026-10-24T22:00",
+      "2026-10-25T23:00",
+    ],
+    [
+      "a day whose midnight does not exist",
+      "day",
+      "Africa/Cairo",
+      "2026-04-24T12:00:00Z",
+      "2026-04-23T22:00",
+      "2026-04-24T21:00",
+    ],
+    [
+      "an hour at half past UTC",
+      "hour",
+      "Asia/Kolkata",
+      "2026-11-25T12:00:00Z",
+      "2026-11-25T11:30",
+      "2026-11-25T12:30",
+    ],
+    [
+      "an hour the clock repeats",
+      "hour",
+      "America/New_York",
+      "2026-11-01T06:30:00Z",
+      "2026-11-01T05:00",
+      "2026-11-01T07:00",
+    ],
+    [
+      "the hour after one that was skipped",
+      "hour",
+      "America/New_York",
+      "2026-03-08T07:30:00Z",
+      "2026-03-08T07:00",
+      "2026-03-08T08:00",
+    ],
+    [
+      "a week over a clock change",
+      "week",
+      "America/New_York",
+      "2026-11-01T12:00:00Z",
+      "2026-10-26T04:00",
+      "2026-11-02T05:00",
+    ],
+    [
+      "a month over a clock change",
+      "month",
+      "Europe/Berlin",
+      "2026-10-31T23:30:00Z",
+      "2026-10-31T23:00",
+      "2026-11-30T23:00",
+    ],
+    [
+      "a month east of UTC",
+      "month",
+      "Pacific/Kiritimati",
+      "2026-12-31T11:00:00Z",
+      "2026-12-31T10:00",
+      "2027-01-31T10:00",
+    ],
   ] as const)("%s", (_name, unit, zone, now, start, end) => {
     expect(zoned(unit, zone, now)).toEqual([`${start}:00.000Z`, `${end}:00.000Z`]);
   });
 
   test("follow one another without a gap, through a year of clock changes", () => {
-    for (const zone of ["Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Asia/Kolkata"]) {
+    for (const zone of [
+      "Europe/Berlin",
+      "America/Santiago",
+      "Australia/Lord_Howe",
+      "Asia/Kolkata",
+    ]) {
       for (const unit of UNITS) {
         const calendar = openCalendar(unit, zone);
         let nowMs = at("2026-03-01T00:00:00Z");
@@ -98,8 +180,14 @@ describe("calendar windows in a time zone", () => {
 
   test("a zone in UTC's name is the plain arithmetic", () => {
     for (const unit of UNITS) {
-      for (const text of ["2026-11-25T12:34:56.789Z", "2028-02-29T00:00:00Z", "2026-12-31T23:59:59.999Z"]) {
-        expect(openCalendar(unit, "Etc/UTC").windowAt(at(text))).toEqual(calendarWindow(unit, at(text)));
+      for (const text of [
+        "2026-11-25T12:34:56.789Z",
+        "2028-02-29T00:00:00Z",
+        "2026-12-31T23:59:59.999Z",
+      ]) {
+        expect(openCalendar(unit, "Etc/UTC").windowAt(at(text))).toEqual(
+          calendarWindow(unit, at(text)),
+        );
       }
     }
   });

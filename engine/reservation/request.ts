@@ -22,7 +22,12 @@ export function reserveRequest(
   intent: Intent,
   identity: Identity,
   option: Option,
-  decision: { readonly id: string; readonly nowMs: number; readonly ttlMs: number; readonly force: boolean },
+  decision: {
+    readonly id: string;
+    readonly nowMs: number;
+    readonly ttlMs: number;
+    readonly force: boolean;
+  },
 ): ReserveRequest {
   return {
     decisionId: decision.id,

@@ -88,7 +88,11 @@ export interface AdjustRequest {
 export interface Snapshot {
   readonly budgets: readonly BudgetSnapshot[];
   readonly scopes: readonly ScopeSnapshot[];
-  readonly run: { readonly steps: number; readonly repeats: number; readonly spentNanoUsd: number } | null;
+  readonly run: {
+    readonly steps: number;
+    readonly repeats: number;
+    readonly spentNanoUsd: number;
+  } | null;
   readonly freezes: readonly Freeze[];
   /** Reservations of the principal that ended lately, and how many of them without a report. */
   readonly unreported: { readonly ended: number; readonly expired: number };

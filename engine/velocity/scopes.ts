@@ -7,7 +7,10 @@ import type { ScopeCharge, WindowParameters } from "../reservation/reservation.t
 /** The velocity scopes of a bundle with the parameters of their windows. */
 export interface ScopePlan {
   readonly reportPercent: number;
-  readonly kinds: readonly { readonly kind: string; readonly windows: readonly WindowParameters[] }[];
+  readonly kinds: readonly {
+    readonly kind: string;
+    readonly windows: readonly WindowParameters[];
+  }[];
 }
 
 /** How fast each window learns and forgets; measured on real traces, not configured. */
@@ -34,7 +37,10 @@ export function planScopes(data: BundleData["velocity"]): ScopePlan {
   const kinds = Object.entries(data.scopes).map(([kind, scope]) => {
     const path = `config.velocity.scopes.${kind}`;
     if (!KINDS.has(kind)) {
-      violations.push({ field: path, description: `unknown; accepted are ${[...KINDS].join(", ")}` });
+      violations.push({
+        field: path,
+        description: `unknown; accepted are ${[...KINDS].join(", ")}`,
+      });
     }
     const windows = WINDOWS.map((name) =>
       planWindow(name, scope.windows?.[name], `${path}.windows.${name}`, violations),
@@ -86,7 +92,11 @@ export interface Scoped {
 }
 
 /** The scopes an intent on a model counts in; an attribution field that is empty has none. */
-export function matchScopes(plan: ScopePlan, intent: Scoped, model: string): readonly ScopeCharge[] {
+export function matchScopes(
+  plan: ScopePlan,
+  intent: Scoped,
+  model: string,
+): readonly ScopeCharge[] {
   const charges: ScopeCharge[] = [];
   for (const { kind, windows } of plan.kinds) {
     const value = scopeValue(intent, model, kind);

@@ -59,7 +59,9 @@ export function freshWindow(): WindowState {
 /** floor(x · numerator / denominator) without a product above 2^53. */
 export function mulDiv(x: number, numerator: number, denominator: number): number {
   const quotient = Math.floor(x / denominator);
-  return quotient * numerator + Math.floor(((x - quotient * denominator) * numerator) / denominator);
+  return (
+    quotient * numerator + Math.floor(((x - quotient * denominator) * numerator) / denominator)
+  );
 }
 
 /** Moves to the window of `nowMs`, learning from completed ones; a clock that steps back moves nothing. */
@@ -176,7 +178,12 @@ export function chargeWindow(state: WindowState, cost: number): void {
 }
 
 /** Corrects the window `index`, if it is still the current or the previous one; never below zero. */
-export function correctWindow(state: WindowState, index: number, cost: number, calls: number): void {
+export function correctWindow(
+  state: WindowState,
+  index: number,
+  cost: number,
+  calls: number,
+): void {
   if (index === state.index) {
     state.cost = saturate(Math.max(0, state.cost + cost));
     state.calls = Math.max(0, state.calls + calls);
@@ -187,7 +194,12 @@ export function correctWindow(state: WindowState, index: number, cost: number, c
 }
 
 /** Milliseconds until the rate is below `limit` if nothing more comes; at most two windows. */
-function msUntilBelow(state: WindowState, p: WindowParameters, nowMs: number, limit: number): number {
+function msUntilBelow(
+  state: WindowState,
+  p: WindowParameters,
+  nowMs: number,
+  limit: number,
+): number {
   const elapsed = nowMs % p.windowMs;
   const rest = p.windowMs - elapsed;
   if (limit <= 0) return 2 * p.windowMs;

@@ -43,7 +43,7 @@ export function dumpState(
       digest,
       held,
       // Where a rolling budget's window began matters to the admission only.
-      holds: reservation.admitted ? holds.map(({ rolling: _, ...hold }) => hold) : [],
+      holds: reservation.admitted ? holds.map((hold) => ({ ...hold, rolling: null })) : [],
       id: reservation.decisionId,
       idempotencyKey,
       marks,
