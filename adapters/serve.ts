@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../engine/errors.ts";
+import { warmUp } from "../engine/decision/warm-up.ts";
 import { createWeir } from "../engine/pipeline.ts";
 import type { Bundle } from "../engine/policy/bundle.ts";
 import type { Clock, Ids } from "../engine/ports.ts";
@@ -49,6 +50,7 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
     mode: config.mode,
     notBeforeMs: storage.lastMs,
   };
+  warmUp(bundles.current(), clock.nowMs());
   const weir = createWeir({ state, log, ledger, bundles, clock, ids }, options);
   return {
     weir,

@@ -1,6 +1,6 @@
 import { LIMITS } from "../limits.ts";
 import { postedNanoUsd, safeNumber } from "../money.ts";
-import { buildInput, listCandidates } from "../policy/build-input.ts";
+import { listCandidates, writeInput } from "../policy/write-input.ts";
 import type { Bundle } from "../policy/bundle.ts";
 import type { Verdict } from "../policy/verdict.ts";
 import type { Intent } from "../intent/intent.ts";
@@ -96,7 +96,7 @@ export async function judge(
   let evaluateUs = 0;
   const evaluate = (option: Option, snapshot: Snapshot | null) => {
     const startUs = elapsedUs();
-    const text = JSON.stringify(inputOf(context, option, snapshot));
+    const text = inputText(context, option, snapshot);
     const evaluated = context.bundle.policy.evaluate(text);
     evaluateUs += elapsedUs() - startUs;
     const { fault, verdict } = evaluated;
@@ -156,7 +156,8 @@ function adjustment(context: Context, option: Option) {
   };
 }
 
-function inputOf(context: Context, option: Option, snapshot: Snapshot | null) {
+/** The policy input for one option of a call, as text. */
+export function inputText(context: Context, option: Option, snapshot: Snapshot | null) {
   const { bundle, intent, nowMs } = context;
   const candidates = listCandidates(
     bundle.data.routes,
@@ -164,7 +165,7 @@ function inputOf(context: Context, option: Option, snapshot: Snapshot | null) {
     (model) => estimate(intent, bundle.pricing, nowMs, model),
     (model) => bundle.data.models[model] ?? null,
   );
-  return buildInput({
+  return writeInput({
     intent,
     model: option.model,
     mode: context.mode,

@@ -1,6 +1,6 @@
 /**
  * The one document a policy reads (`policies/schemas/input.json` describes the same). Keys are
- * declared, and written, in alphabetical order, so that its JSON text is canonical (RFC 8785) as it
+ * declared, and written (write-input.ts), in alphabetical order, so that its JSON text is canonical (RFC 8785) as it
  * stands and goes into the record without a second pass. All numbers are integers within ±(2^53−1).
  */
 export interface PolicyInput {
@@ -51,7 +51,8 @@ export interface BudgetFacts {
 
 /**
  * One scope's spend rate before this intent. A window is left out while it is quiet: not hot, without
- * a retry, and its rate below `config.velocity.report_percent` of its limit.
+ * a retry, and its rate below `config.velocity.report_percent` of its limit; so is a scope of which
+ * every window is quiet.
  */
 export interface VelocityFacts {
   /** True if any window is hot. */
