@@ -31,6 +31,8 @@ export const LIMITS = {
   budgetsPerIntent: 64,
   /** Distinct step fingerprints counted per run; the oldest leave. */
   fingerprintsPerRun: 256,
+  /** Longest life of a reservation, ms. */
+  reservationTtlMs: 86_400_000,
   /** How long after its end a report for a decision is taken, ms. */
   lateReportMs: 7 * 24 * 3_600_000,
   /** How long after its deadline an intent's idempotency entry is kept, ms. */

@@ -182,9 +182,12 @@ class Pipeline implements Weir {
 
   async sweep(): Promise<number> {
     await this.#log.retry();
-    const ends = await this.#ports.state.expire(this.#ports.clock.nowMs(), SWEEP_MAX);
-    await Promise.allSettled(ends.map((end) => postEnd(end, "expired", this.#ports)));
-    return ends.length;
+    for (let total = 0; ;) {
+      const ends = await this.#ports.state.expire(this.#ports.clock.nowMs(), SWEEP_MAX);
+      await Promise.allSettled(ends.map((end) => postEnd(end, "expired", this.#ports)));
+      total += ends.length;
+      if (ends.length < SWEEP_MAX) return total;
+    }
   }
 
   async idle(): Promise<void> {
@@ -232,6 +235,8 @@ class Pipeline implements Weir {
     switch (reply.kind) {
       case "replay": {
         const decision = await findDecision(reply.decisionId, this.#ports);
+        // The hold is this caller's too, should the first answer prove undelivered.
+        this.#shared.add(decision);
         return { ...decision, replayed: true };
       }
       case "conflict":
@@ -277,6 +282,7 @@ class Pipeline implements Weir {
   }
 }
 
+/** Ended at a time, between which other work gets its turn. */
 const SWEEP_MAX = 1_000;
 
 function conflict({ attempt, id }: Intent): WeirError {

@@ -11,6 +11,7 @@ import {
   intentOf,
   LOCAL,
   openTestEngine,
+  START_MS,
   type TestEngine,
   type TestEngineOptions,
 } from "./support/engine.ts";
@@ -381,7 +382,9 @@ describe("cancel", () => {
     expect(await engine.weir.cancel(id, LOCAL)).toEqual({ released: false });
   });
 
-  test.each(["d", "x".repeat(52), `d${"0".repeat(51)}`, "../../etc/passwd"])(
+  const never = `d00000000${START_MS.toString(16).padStart(11, "0")}${"0".repeat(32)}`;
+
+  test.each(["d", "x".repeat(52), never, "../../etc/passwd"])(
     "of %j, which is no decision",
     async (id) => {
       const engine = await open();

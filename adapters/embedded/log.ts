@@ -53,7 +53,7 @@ export class SegmentedLog implements RecordLog {
 
   constructor(options: LogOptions) {
     this.#options = options;
-    mkdirSync(options.folder, { recursive: true });
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     const tail = repairTail(options.folder);
     this.repaired = tail.repaired;
     this.#number = tail.lastNumber;
@@ -159,7 +159,7 @@ class SegmentFile {
   #finished = false;
 
   constructor(path: string) {
-    this.descriptor = openSync(path, "a");
+    this.descriptor = openSync(path, "a", 0o600);
   }
 
   sync(done: (cause: Error | null) => void): void {

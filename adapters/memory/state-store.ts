@@ -52,10 +52,7 @@ export class MemoryStateStore implements StateStore {
     if (repeated !== null) return repeated;
     const tenant = this.tenant(request.tenant);
     const nowMs = tenant.advance(request.nowMs);
-    const freezes = [
-      ...tenant.frozen(request.freezeScopes),
-      ...this.tenant("*").frozen(request.freezeScopes),
-    ];
+    const freezes = this.#frozen(tenant, request.freezeScopes);
     const snapshot = this.#snapshot(tenant, request, nowMs, freezes);
     const fits = allFit(request.holds, snapshot);
     const held = freezes.length === 0 && (fits || request.force);
@@ -73,8 +70,10 @@ export class MemoryStateStore implements StateStore {
     const tenant = this.tenant(request.tenant);
     this.#takeBack(reservation, tenant, request.nowMs);
     tenant.scopes.unattempt(reservation.attempts, reservation.isRetry);
-    const snapshot = this.#snapshot(tenant, { ...reservation, ...request }, request.nowMs, []);
-    const held = allFit(request.holds, snapshot);
+    const freezes = this.#frozen(tenant, request.freezeScopes);
+    const judged = { ...reservation, ...request };
+    const snapshot = this.#snapshot(tenant, judged, request.nowMs, freezes);
+    const held = freezes.length === 0 && allFit(request.holds, snapshot);
     reservation.attempts = tenant.scopes.attempt(request.scopes, reservation.isRetry);
     if (held)
       this.#admit(
@@ -253,6 +252,10 @@ export class MemoryStateStore implements StateStore {
     }
   }
 
+  #frozen(tenant: TenantState, scopes: readonly string[]): readonly Freeze[] {
+    return [...tenant.frozen(scopes), ...this.tenant("*").frozen(scopes)];
+  }
+
   #snapshot(
     tenant: TenantState,
     request: Pick<ReserveRequest, "holds" | "scopes" | "run" | "principal">,
@@ -315,15 +318,15 @@ export class MemoryStateStore implements StateStore {
     let chargedNanoUsd = 0n;
     const postings = reservation.holds.flatMap((hold, index) => {
       const held = reservation.held[index] ?? 0n;
-      // A partial report is what is known of the call: nothing is charged on top of it.
-      const charge = reservation.sequence === 0 ? hold.onExpiryAmount : 0n;
+      // A partial report is what is known of the call, unless it says that nothing was used.
+      const charge = reservation.chargedNanoUsd === 0n ? hold.onExpiryAmount : 0n;
       if (hold.unit === "nano_usd" && charge > chargedNanoUsd) chargedNanoUsd = charge;
       reservation.settled[index] = (reservation.settled[index] ?? 0n) + charge;
       return held === 0n && charge === 0n ? [] : [this.#balances.post(hold, -held, charge, nowMs)];
     });
     reservation.held = reservation.held.map(() => 0n);
     tenant.scopes.land(reservation.marks);
-    if (reservation.sequence === 0) {
+    if (reservation.chargedNanoUsd === 0n) {
       const correction = Number(chargedNanoUsd) - reservation.counted;
       tenant.scopes.correct(reservation.marks, correction, 0, nowMs);
       tenant.runs.correct(reservation.run, correction);
@@ -331,7 +334,9 @@ export class MemoryStateStore implements StateStore {
     }
     tenant.countEnding(reservation.principal, nowMs, true);
     const end = this.#end(reservation, "expired", postings);
-    return reservation.sequence === 0 ? { ...end, costPicoUsd: chargedNanoUsd * 1_000n } : end;
+    return reservation.chargedNanoUsd === 0n
+      ? { ...end, costPicoUsd: chargedNanoUsd * 1_000n }
+      : end;
   }
 
   #end(

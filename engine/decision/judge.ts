@@ -10,7 +10,7 @@ import type { Evaluation } from "../record/record.ts";
 import { CanonicalText } from "../record/canonical.ts";
 import { matchHolds } from "../reservation/budgets.ts";
 import type { Hold, ScopeCharge, Snapshot } from "../reservation/reservation.ts";
-import { matchScopes } from "../velocity/scopes.ts";
+import { freezeScopes, matchScopes } from "../velocity/scopes.ts";
 import type { Mode } from "./decision.ts";
 
 /** One model an intent could run on: what it costs, holds and counts in. */
@@ -151,6 +151,7 @@ function adjustment(context: Context, option: Option) {
     tenant: context.intent.tenant,
     holds: option.holds,
     scopes: option.scopes,
+    freezeScopes: freezeScopes(context.intent, option.model),
     costNanoUsd: option.costNanoUsd,
     nowMs: context.nowMs,
   };

@@ -111,10 +111,12 @@ function blocked(reasons: readonly Reason[]): Outcome {
   return { effect: "block", obligations: NO_OBLIGATIONS, reasons, retryAfterMs: 0 };
 }
 
-/** Freezes and rules whose mode is explicitly "enforce" are never in shadow. */
+/** Freezes, faults of the policy or its input, and rules whose mode is explicitly "enforce" are never in shadow. */
 function isEnforced(context: Context, judgement: Judgement, outcome: Outcome): boolean {
   if ((context.snapshot?.freezes.length ?? 0) > 0) return true;
-  if (outcome.effect === "allow" || judgement.asked === null) return false;
+  if (judgement.asked === null) return true;
+  if (outcome.effect === "allow") return false;
+  if (judgement.asked.reasons.some(({ code }) => code.startsWith("shape."))) return true;
   const { rules } = context.bundle.data.modes;
   return judgement.asked.reasons.some((finding) => {
     const kind = context.bundle.rules[finding.code]?.kind;

@@ -25,7 +25,7 @@ export async function settleReport(
   ports: Ports,
 ): Promise<ReportResult> {
   const nowMs = ports.clock.nowMs();
-  const { rates, unpriced } = ratesFor(report, decision, ports);
+  const { rates, flags } = ratesFor(report, decision, ports);
   const costPicoUsd = rates === null ? 0n : priceUsage(report.usage, rates).costPicoUsd;
   const request: SettleRequest = {
     decisionId: decision.id,
@@ -38,16 +38,16 @@ export async function settleReport(
     chargedNanoUsd: postedNanoUsd(costPicoUsd),
     tokens: BigInt(report.usage.input + report.usage.output),
   };
-  await ports.log.append(reportRecord(report, request, principal, rates, unpriced));
+  await ports.log.append(reportRecord(report, request, principal, rates, flags));
   const reply = await ports.state.settle(request);
-  return postSettlement(request, reply, unpriced, ports);
+  return postSettlement(request, reply, flags, ports);
 }
 
 /** Appends what a settlement posted and says what the report did. */
 export async function postSettlement(
   request: SettleRequest,
   reply: SettleReply,
-  unpriced: readonly string[],
+  priced: readonly string[],
   ports: Ports,
 ): Promise<ReportResult> {
   const { decisionId, sequence } = request;
@@ -56,7 +56,7 @@ export async function postSettlement(
     throw new WeirError("report.conflict", message);
   }
   if (reply.status === "unknown") throw notFound(decisionId);
-  const flags = [...reply.flags, ...unpriced];
+  const flags = [...reply.flags, ...priced];
   if (reply.status !== "duplicate" && reply.status !== "superseded") {
     const entry = {
       id: reportEntryId(decisionId, sequence, request.digest),
@@ -115,13 +115,19 @@ export async function findDecision(id: string, ports: Ports): Promise<Decision> 
   if (atMs === null) throw notFound(id);
   const kept = await ports.state.decision(id);
   if (kept !== null) return kept;
+  // No search for what cannot be there, or is too old whatever its deadline was.
+  const nowMs = ports.clock.nowMs();
+  if (atMs > nowMs) throw notFound(id);
+  if (nowMs > atMs + LIMITS.reservationTtlMs + LIMITS.lateReportMs) throw tooOld(id);
   const stored = await ports.ledger.find(id);
   if (stored === null) throw notFound(id);
-  if (ports.clock.nowMs() > stored.record.reservation.deadline_ms + LIMITS.lateReportMs) {
-    throw new WeirError("decision.too_old", `decision ${id} ended more than seven days ago`);
-  }
+  if (nowMs > stored.record.reservation.deadline_ms + LIMITS.lateReportMs) throw tooOld(id);
   await ports.state.restore(stored);
   return recordedAnswer(stored.record);
+}
+
+function tooOld(id: string): WeirError {
+  return new WeirError("decision.too_old", `decision ${id} ended more than seven days ago`);
 }
 
 function notFound(id: string): WeirError {
@@ -129,22 +135,34 @@ function notFound(id: string): WeirError {
 }
 
 /**
- * The rates of the model that served the call. One that has no price is never free: the decided
- * model's rates stand in for it, and the entry says so.
+ * The rates a report is priced at: those of the model that served the call. Naming another one is no
+ * way to pay less: unless the bundle routes to it, the dearer of the two counts, and one without a
+ * price is charged as the decided model. The entry says so.
  */
 function ratesFor(
   report: Report,
   decision: Decision,
   ports: Ports,
-): { readonly rates: Rates | null; readonly unpriced: readonly string[] } {
+): { readonly rates: Rates | null; readonly flags: readonly string[] } {
   const bundle = ports.bundles.byDigest(decision.bundleDigest) ?? ports.bundles.current();
   const decided = decision.model || decision.askedModel;
   const tier = (report.serviceTier || decision.serviceTier) as ServiceTier;
   const ratesOf = (model: string) =>
     bundle.pricing.priceBook.rates(model, tier, decision.decidedAtMs);
-  const served = ratesOf(report.model || decided);
-  if (served !== null) return { rates: served, unpriced: [] };
-  return { rates: ratesOf(decided), unpriced: ["unpriced"] };
+  const own = ratesOf(decided);
+  if (report.model === "" || report.model === decided) {
+    return { rates: own, flags: own === null ? ["unpriced"] : [] };
+  }
+  const served = ratesOf(report.model);
+  if (served === null) return { rates: own, flags: ["other_model", "unpriced"] };
+  const isRouted = bundle.data.routes[decided]?.includes(report.model) === true;
+  const rates = isRouted || own === null ? served : dearer(own, served, report);
+  return { rates, flags: ["other_model"] };
+}
+
+function dearer(one: Rates, other: Rates, { usage }: Report): Rates {
+  const oneCost = priceUsage(usage, one).costPicoUsd;
+  return priceUsage(usage, other).costPicoUsd > oneCost ? other : one;
 }
 
 /** A report to its line; members in alphabetical order, see `serializeLine`. */

@@ -69,10 +69,11 @@ function limitFaults(limits: PolicyLimits): readonly FieldViolation[] {
   for (const [environment, cap] of Object.entries(limits.output_tokens ?? {})) {
     faults.push(...countFault(`config.limits.output_tokens.${environment}`, cap));
   }
-  if (limits.reservation_ttl_ms === 0) {
+  const ttlMs = limits.reservation_ttl_ms;
+  if (ttlMs === 0 || ttlMs > LIMITS.reservationTtlMs) {
     faults.push({
       field: "config.limits.reservation_ttl_ms",
-      description: "0: a reservation must live",
+      description: `${ttlMs} is not a whole number from 1 to ${LIMITS.reservationTtlMs}`,
     });
   }
   return faults;

@@ -117,10 +117,11 @@ describe("a budget", () => {
     expect(holds({ match: { model: "x:asked" } })).toEqual([]);
   });
 
-  test("one instance per value; without the value there is none", () => {
+  test("one instance per value; calls without the value share one", () => {
     const instance = (user: string) =>
       holds({ per: ["user"] }, { user }).map((hold) => hold.instance);
-    expect(instance("")).toEqual([]);
+    expect(instance("")).toHaveLength(1);
+    expect(instance("")).not.toEqual(instance("ada"));
     expect(instance("ada")).not.toEqual(instance("bo"));
     expect(holds({ per: ["run"], window: { kind: "run" } }, {}, "")).toEqual([]);
     expect(holds({ per: ["run"], window: { kind: "run" } }, {}, "r")).toMatchObject([

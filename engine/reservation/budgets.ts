@@ -94,7 +94,7 @@ function selectorValue(intent: Intent, model: string, field: string): string {
   return intent.attribution[field as keyof Intent["attribution"]];
 }
 
-/** Null where the budget has no instance for this intent: a `per` field is empty, or there is no run. */
+/** Null where the budget has no instance for this intent: it is per run and there is no run. */
 function holdFor(
   budget: PlannedBudget,
   intent: Intent,
@@ -126,13 +126,16 @@ function expiryAmount(budget: PlannedBudget, estimate: Estimate, held: bigint): 
   }
 }
 
-/** Whose instance it is: the values of `per`, each behind a bar; null if one is empty. */
+/**
+ * Whose instance it is: the values of `per`, each behind a bar. Calls that do not say share one, since
+ * saying nothing must not be a way around a budget; null where there is no run.
+ */
 function ownerOf(data: BudgetData, intent: Intent): string | null {
   let owner = "";
   const fields = data.window.kind === "run" ? (["run", ...data.per] as const) : data.per;
   for (const field of fields) {
     const value = field === "run" ? intent.run.id : intent.attribution[field];
-    if (value === "") return null;
+    if (value === "" && field === "run") return null;
     owner += `|${encodeURIComponent(value)}`;
   }
   return owner;

@@ -80,6 +80,8 @@ export interface AdjustRequest {
   readonly holds: readonly Hold[];
   /** Scopes of the other model: those that depend on it differ. */
   readonly scopes: readonly ScopeCharge[];
+  /** Scopes whose freeze stops the other model. */
+  readonly freezeScopes: readonly string[];
   readonly costNanoUsd: number;
   readonly nowMs: number;
 }

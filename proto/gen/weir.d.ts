@@ -458,7 +458,7 @@ export namespace weir {
       costPicoUsd: string;
       /** Amount charged to the budgets so far, nano-USD, rounded up once. */
       chargedNanoUsd: Int64;
-      /** "overrun" (more than was held), "late" (after expiry or release), "unpriced". */
+      /** "overrun" (more than was held), "late" (after expiry or release), "other_model", "unpriced". */
       flags: string[];
     }
     export const ReportResult: Codec<weir.v1.ReportResult>;

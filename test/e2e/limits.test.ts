@@ -320,6 +320,12 @@ describe("the bundle", () => {
       "window.seconds",
     ],
     [
+      "the life of a reservation",
+      "reservationTtlMs",
+      ({ limits }, ms) => ({ limits: { ...limits, reservation_ttl_ms: ms } }),
+      "config.limits.reservation_ttl_ms",
+    ],
+    [
       "a price",
       "priceMicroUsd",
       ({ prices }, input) => ({
