@@ -196,6 +196,7 @@ class History {
     const { held, snapshot } = await this.store.adjust({
       costNanoUsd: Number(cost),
       decisionId: id,
+      freezeScopes: [],
       holds: holds.map(holdOf),
       nowMs: this.#latestMs,
       scopes: SCOPES.map(({ kind, windows }) => ({ kind, scope: `${kind}:search`, windows })),

@@ -73,6 +73,8 @@ export async function openHost({ data, trace, seed, onFault }: RunOptions): Prom
   });
   const clock = new SteppedClock(TRACE_START_MS - WARM_UP_MS);
   const storage = await openLocalStorage(config, clock, onFault);
+  // An earlier run's time is behind it: what it answered is not asked again.
+  if (storage.lastMs > clock.nowMs()) clock.set(storage.lastMs);
   const lines = function* (): Generator<LogLine> {
     for (const { line } of readLog(dataLayout(data).log)) yield line;
   };

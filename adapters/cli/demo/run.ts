@@ -109,7 +109,7 @@ class Runner {
     const { clock, weir } = this.#host;
     await weir.idle();
     await this.#watcher.moving(nowMs, nowMs - clock.nowMs());
-    clock.set(nowMs);
+    if (nowMs > clock.nowMs()) clock.set(nowMs);
     while ((await weir.sweep()) > 0);
   }
 }
