@@ -8,12 +8,17 @@ import type {
   AdjustReply,
   AdjustRequest,
   Freeze,
+  Grant,
   Hold,
   ReserveReply,
   ReserveRequest,
   ScopeCharge,
+  ScopeStatus,
   Snapshot,
+  TenantFreeze,
+  VelocityRequest,
 } from "../../engine/reservation/reservation.ts";
+import { busiest } from "../../engine/velocity/busiest.ts";
 import { BalanceTable } from "./balance-table.ts";
 import { restoreReservation } from "./restore.ts";
 import { isLive, type Reservation } from "./reservation-table.ts";
@@ -196,13 +201,35 @@ export class MemoryStateStore implements StateStore {
   }
 
   freeze(tenant: string, freeze: Freeze): Promise<void> {
-    this.tenant(tenant).freezes.set(freeze.scope, freeze.reason);
+    this.tenant(tenant).freezes.set(freeze.scope, freeze);
     return Promise.resolve();
   }
 
   unfreeze(tenant: string, scope: string): Promise<void> {
     this.tenant(tenant).freezes.delete(scope);
     return Promise.resolve();
+  }
+
+  freezes(): Promise<readonly TenantFreeze[]> {
+    const all = [...this.#tenants].flatMap(([tenant, { freezes }]) =>
+      [...freezes.values()].map((freeze) => ({ ...freeze, tenant })),
+    );
+    return Promise.resolve(all);
+  }
+
+  grant(grant: Grant): Promise<void> {
+    const { grants } = this.tenant(grant.tenant);
+    if (!grants.has(grant.id)) grants.set(grant.id, grant);
+    return Promise.resolve();
+  }
+
+  grants(): Promise<readonly Grant[]> {
+    return Promise.resolve([...this.#tenants.values()].flatMap(({ grants }) => [...grants.values()]));
+  }
+
+  velocity(request: VelocityRequest): Promise<readonly ScopeStatus[]> {
+    const scopes = this.#tenants.get(request.tenant)?.scopes.look(request) ?? [];
+    return Promise.resolve(busiest(scopes, request.top));
   }
 
   balances(): Promise<readonly Balance[]> {

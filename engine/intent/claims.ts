@@ -35,3 +35,19 @@ export function mayActFor(principals: Principals, principal: string, tenant: str
   const tenants = principals[principal]?.tenants ?? [];
   return tenants.includes("*") || tenants.includes(tenant);
 }
+
+/**
+ * Refuses (`auth.denied`) who is no operator of the tenant. The tenant "*", the whole platform, takes
+ * an operator of every tenant.
+ */
+export function checkOperator(principals: Principals, principal: string, tenant: string): void {
+  if (isOperator(principals, principal, tenant)) return;
+  const message = `principal ${principal} is no operator of ${tenant === "*" ? "the whole platform" : `tenant ${tenant}`}`;
+  throw new WeirError("auth.denied", message);
+}
+
+/** Whether the principal may freeze, grant and look at the state of the tenant. */
+export function isOperator(principals: Principals, principal: string, tenant: string): boolean {
+  if (!mayActFor(principals, principal, tenant)) return false;
+  return principals[principal]?.roles?.includes("operator") ?? false;
+}
