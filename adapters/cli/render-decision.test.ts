@@ -1,35 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Decision } from "../../engine/decision/decision.ts";
+import { decisionOf } from "../../test/support/decision.ts";
 import { renderDecision } from "./render-decision.ts";
 import { showsColor } from "./terminal.ts";
-
-const decisionFor = (change: Partial<Decision> = {}): Decision => ({
-  id: "d1",
-  tenant: "acme",
-  effect: "allow",
-  model: "openai:gpt-5-mini",
-  askedModel: "openai:gpt-5-mini",
-  serviceTier: "standard",
-  reasons: [],
-  obligations: {},
-  retryAfterMs: 0,
-  estimate: {
-    priced: true,
-    expectedMicroUsd: 950,
-    p95MicroUsd: 1_250,
-    ceilingMicroUsd: 1_250,
-    outputTokensMax: 500,
-  },
-  expiresAtMs: 1_764_072_120_000,
-  replayed: false,
-  mode: "enforce",
-  wouldBe: null,
-  admission: "",
-  bundleRevision: "starter-1",
-  bundleDigest: "ab".repeat(32),
-  decidedAtMs: 1_764_072_000_000,
-  ...change,
-});
 
 const REASON = {
   code: "budget.exhausted",
@@ -40,7 +13,7 @@ const REASON = {
 } as const;
 
 const plain = (change: Partial<Decision> = {}): string =>
-  renderDecision(decisionFor(change), { color: false });
+  renderDecision(decisionOf(change), { color: false });
 
 describe("renderDecision", () => {
   it("shows an allow whole", () => {
@@ -94,7 +67,7 @@ describe("renderDecision", () => {
     expect(plain({ reasons: [{ ...REASON, shadow: true }] })).toContain(
       "(in shadow: did not count)",
     );
-    expect(plain({ estimate: { ...decisionFor().estimate, priced: false } })).toContain(
+    expect(plain({ estimate: { ...decisionOf().estimate, priced: false } })).toContain(
       "cost         unknown",
     );
   });
@@ -104,7 +77,7 @@ describe("renderDecision", () => {
     const text = plain({ reasons: [{ ...REASON, message }] });
     expect(text).not.toContain("\u001b");
     expect(text).not.toContain("\u0007");
-    expect(renderDecision(decisionFor(), { color: true })).toContain("\u001b[32mALLOW");
+    expect(renderDecision(decisionOf(), { color: true })).toContain("\u001b[32mALLOW");
   });
 });
 

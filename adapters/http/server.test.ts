@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Decision } from "../../engine/decision/decision.ts";
 import { WeirError } from "../../engine/errors.ts";
 import { LIMITS } from "../../engine/limits.ts";
-import { decisionFor, FakeWeir } from "./fake-weir.ts";
+import { decisionOf } from "../../test/support/decision.ts";
+import { FakeWeir } from "./fake-weir.ts";
 import { type HttpService, type Readiness, startHttpServer } from "./server.ts";
 
 const PATH = "/v1/data/weir/decision";
@@ -68,7 +69,7 @@ describe("a decision", () => {
   });
 
   it("is 200 for a block too", async () => {
-    weir.answer = () => Promise.resolve(decisionFor({ effect: "block", model: "" }));
+    weir.answer = () => Promise.resolve(decisionOf({ effect: "block", model: "" }));
     expect((await decide()).status).toBe(200);
   });
 
@@ -218,7 +219,7 @@ describe("clients that leave", () => {
     await answer.asked;
     gone.destroy();
     await sleep(50);
-    answer.give(decisionFor({ id: "d9" }));
+    answer.give(decisionOf({ id: "d9" }));
     await until(() => weir.undeliveredIds.length > 0);
     expect(weir.undeliveredIds).toEqual(["d9"]);
   });
@@ -251,7 +252,7 @@ describe("drain", () => {
     const drained = server.drain(5_000);
     await expect(fetch(url("/healthz"))).rejects.toThrow();
     const startMs = performance.now();
-    answer.give(decisionFor());
+    answer.give(decisionOf());
     expect((await inFlight).status).toBe(200);
     expect(await drained).toBe(true);
     expect(performance.now() - startMs).toBeLessThan(1_000);

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 
-import { FolderBundles } from "../../adapters/embedded/bundles.ts";
-import { SHIPPED_BUNDLE, START_MS } from "../../test/support/engine.ts";
+import { openTestEngine, START_MS } from "../../test/support/engine.ts";
 import type { Bundle } from "../policy/bundle.ts";
 import { warmUp } from "./warm-up.ts";
 
-test("every input of the warm-up is one the policy takes", () => {
-  const bundle = new FolderBundles(SHIPPED_BUNDLE, null).current();
+test("every input of the warm-up is one the policy takes", async () => {
+  const engine = await openTestEngine();
+  const bundle = engine.ports.bundles.current();
   const codes = new Set<string>();
   let count = 0;
   const policy: Bundle["policy"] = {
@@ -21,4 +21,5 @@ test("every input of the warm-up is one the policy takes", () => {
   warmUp({ ...bundle, policy }, START_MS);
   expect(count).toBe(800);
   expect([...codes].filter((code) => code.startsWith("shape."))).toEqual([]);
+  await engine.close();
 });

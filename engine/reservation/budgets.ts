@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 
 import { type FieldViolation, WeirError } from "../errors.ts";
-import { ATTRIBUTION_FIELDS, type Intent } from "../intent/intent.ts";
+import type { Intent } from "../intent/intent.ts";
 import type { Unit } from "../ledger/entry.ts";
 import { LIMITS } from "../limits.ts";
 import { nanoFromMicroUsd, postedNanoUsd } from "../money.ts";
 import type { BudgetData } from "../policy/bundle-data.ts";
 import type { Estimate } from "../pricing/estimate.ts";
-import { openCalendar } from "./calendar.ts";
+import { planWindow, type Windowing } from "./budget-window.ts";
+import { checkBudget } from "./check-budgets.ts";
 import { GrantTable } from "./grants.ts";
 import type { Hold } from "./reservation.ts";
 
@@ -34,8 +35,6 @@ export interface PlannedBudget {
 }
 
 const UNITS = { usd: "nano_usd", tokens: "tokens", calls: "calls" } as const;
-const SELECTORS = new Set<string>([...ATTRIBUTION_FIELDS, "model", "operation"]);
-const PER = new Set<string>([...ATTRIBUTION_FIELDS, "run"]);
 
 /** Checks every definition (`bundle.invalid` names each wrong field) and indexes them. */
 export function planBudgets(definitions: readonly BudgetData[]): BudgetPlan {
@@ -150,40 +149,6 @@ function ownerOf(data: BudgetData, intent: Intent): string | null {
   return owner;
 }
 
-/** Which counter a call at a time falls under. */
-type Windowing = (
-  owner: string,
-  nowMs: number,
-) => Pick<Hold, "instance" | "endsAtMs"> & Partial<Pick<Hold, "rolling">>;
-
-function planWindow(window: BudgetData["window"], keyPrefix: string): Windowing {
-  switch (window.kind) {
-    case "run":
-      return (owner) => ({ endsAtMs: 0, instance: `${keyPrefix}|run${owner}` });
-    case "calendar": {
-      const calendar = openCalendar(window.unit, window.zone);
-      return (owner, nowMs) => {
-        const { endMs, startMs } = calendar.windowAt(nowMs);
-        return { endsAtMs: endMs, instance: `${keyPrefix}|${startMs}${owner}` };
-      };
-    }
-    case "rolling":
-      return planRolling(window.seconds * 1_000, keyPrefix);
-  }
-}
-
-/** A part of the window leaves only when it is wholly outside, so a rolling budget never over-admits. */
-function planRolling(windowMs: number, keyPrefix: string): Windowing {
-  const bucketMs = Math.ceil(windowMs / LIMITS.rollingBuckets);
-  return (owner, nowMs) => {
-    const base = `${keyPrefix}${owner}|`;
-    const first = Math.floor((nowMs - windowMs) / bucketMs);
-    const last = Math.floor(nowMs / bucketMs);
-    const endsAtMs = (last + 1) * bucketMs + windowMs;
-    return { endsAtMs, instance: `${base}${last}`, rolling: { base, first, last } };
-  };
-}
-
 function amountOf(
   budget: PlannedBudget,
   estimate: Estimate,
@@ -223,105 +188,4 @@ function planBudget(data: BudgetData): PlannedBudget {
       values: typeof value === "string" ? [value] : value,
     })),
   };
-}
-
-function checkBudget(
-  data: BudgetData,
-  path: string,
-  seen: Set<string>,
-  violations: FieldViolation[],
-): void {
-  const reject = (field: string, description: string) =>
-    violations.push({ field: `${path}.${field}`, description });
-  const oneOf = (field: keyof BudgetData, words: readonly string[], optional = false) => {
-    const value = data[field];
-    if (optional && value === undefined) return;
-    if (typeof value === "string" && words.includes(value)) return;
-    reject(field, `${JSON.stringify(value)} is not accepted; accepted are ${words.join(", ")}`);
-  };
-  if (typeof data.id !== "string" || data.id === "") reject("id", "missing");
-  if (typeof data.tenant !== "string" || data.tenant === "") reject("tenant", "missing");
-  const key = `${data.tenant}\n${data.id}`;
-  if (seen.has(key)) reject("id", `"${data.id}" is used twice in tenant ${data.tenant}`);
-  seen.add(key);
-  oneOf("unit", Object.keys(UNITS));
-  oneOf("mode", ["hard", "soft"]);
-  oneOf("reserve", ["ceiling", "p95", "expected"], true);
-  oneOf("on_state_loss", ["closed", "open"], true);
-  oneOf("on_expiry", ["release", "charge_expected", "charge_held"], true);
-  const most = data.unit === "usd" ? LIMITS.budgetMicroUsd : LIMITS.budgetCount;
-  if (!Number.isSafeInteger(data.limit) || data.limit < 0 || data.limit > most) {
-    reject("limit", `${data.limit} is not a whole number from 0 to ${most}`);
-  }
-  if (typeof data.match !== "object" || data.match === null)
-    reject("match", "missing; an object is accepted");
-  for (const [field, value] of Object.entries(data.match ?? {})) {
-    if (!SELECTORS.has(field))
-      reject(`match.${field}`, `unknown; accepted are ${[...SELECTORS].join(", ")}`);
-    const texts = Array.isArray(value) ? value : [value];
-    if (!texts.every((text) => typeof text === "string"))
-      reject(`match.${field}`, "not a string or a list of strings");
-  }
-  if (!Array.isArray(data.per)) reject("per", "missing; a list is accepted");
-  for (const field of Array.isArray(data.per) ? data.per : []) {
-    if (!PER.has(field))
-      reject("per", `"${field}" is unknown; accepted are ${[...PER].join(", ")}`);
-  }
-  checkWindow(data, reject);
-}
-
-function checkWindow(data: BudgetData, reject: (field: string, description: string) => void): void {
-  const window = data.window as Partial<Record<string, unknown>> | undefined;
-  const { rollingSeconds } = LIMITS;
-  switch (window?.["kind"]) {
-    case "run":
-      return;
-    case "rolling": {
-      const seconds = window["seconds"];
-      if (
-        Number.isSafeInteger(seconds) &&
-        Number(seconds) >= 1 &&
-        Number(seconds) <= rollingSeconds
-      )
-        return;
-      reject(
-        "window.seconds",
-        `${JSON.stringify(seconds)} is not a whole number from 1 to ${rollingSeconds}`,
-      );
-      return;
-    }
-    case "calendar":
-      checkCalendar(window, reject);
-      return;
-    default: {
-      const kind = JSON.stringify(window?.["kind"]);
-      reject("window.kind", `${kind} is not accepted; accepted are calendar, rolling, run`);
-    }
-  }
-}
-
-function checkCalendar(
-  { unit, zone }: Partial<Record<string, unknown>>,
-  reject: (field: string, description: string) => void,
-): void {
-  if (!["hour", "day", "week", "month"].includes(unit as string)) {
-    reject(
-      "window.unit",
-      `${JSON.stringify(unit)} is not accepted; accepted are hour, day, week, month`,
-    );
-  }
-  if (typeof zone !== "string" || !isZone(zone)) {
-    reject(
-      "window.zone",
-      `${JSON.stringify(zone)} is not a time zone; an IANA name such as Europe/Berlin is accepted`,
-    );
-  }
-}
-
-function isZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en-US", { timeZone: name }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ import type { Decision } from "../../../engine/decision/decision.ts";
 import type { RawIntent } from "../../../engine/intent/intent.ts";
 import type { RawReport, ReportResult } from "../../../engine/ledger/report.ts";
 import type { Caller, Weir } from "../../../engine/weir.ts";
+import { decisionOf } from "../../../test/support/decision.ts";
 
 /** What a test made the engine do, and what it was asked. */
 export interface FakeWeir extends Weir {
@@ -42,16 +43,8 @@ export function fakeWeir(
 
 /** A plain allow, with changes. */
 export function decision(changes: Partial<Decision> = {}): Decision {
-  return {
+  return decisionOf({
     id: "decision-1",
-    tenant: "acme",
-    effect: "allow",
-    model: "openai:gpt-5-mini",
-    askedModel: "openai:gpt-5-mini",
-    serviceTier: "standard",
-    reasons: [],
-    obligations: {},
-    retryAfterMs: 0,
     estimate: {
       priced: true,
       expectedMicroUsd: 1_200,
@@ -60,15 +53,10 @@ export function decision(changes: Partial<Decision> = {}): Decision {
       outputTokensMax: 4_096,
     },
     expiresAtMs: 1_764_000_600_000,
-    replayed: false,
-    mode: "enforce",
-    wouldBe: null,
-    admission: "",
     bundleRevision: "r7",
-    bundleDigest: "ab".repeat(32),
     decidedAtMs: 1_764_000_000_000,
     ...changes,
-  };
+  });
 }
 
 /** A settled report, with changes. */
