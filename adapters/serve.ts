@@ -19,7 +19,7 @@ import type { Storage } from "./serve/storage.ts";
 import { startSweeper } from "./serve/sweeper.ts";
 import { systemClock } from "./system/clock.ts";
 import { RandomIds } from "./system/ids.ts";
-import { countRefusals, instrument } from "./telemetry/instrument.ts";
+import { countRefusals, instrument, instrumentOperator } from "./telemetry/instrument.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 
 /** Who a caller on this machine is for as long as no API key was ever made. */
@@ -123,7 +123,9 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     weir = instrument(engine.weir, metrics, () => clock.elapsedUs());
     const sweeper = startSweeper(weir, config.sweepIntervalMs, onFault);
     closers.push(() => sweeper.stop());
-    const grpc = await startGrpcServer({ ...config.grpcListen, weir, authenticator, onFault });
+    const operator = instrumentOperator(engine.operator, metrics);
+    const serving = { weir, operator, authenticator, onFault };
+    const grpc = await startGrpcServer({ ...config.grpcListen, ...serving });
     readiness = "ready";
     const stop = async (): Promise<boolean> => {
       readiness = "draining";
