@@ -155,7 +155,10 @@ describe("a freeze", () => {
   });
 
   test.each<[RawFreeze, string]>([
-    [{ scope: "teem:search" }, 'scope: "teem:search" is of no known kind; accepted are *, tenant:…'],
+    [
+      { scope: "teem:search" },
+      'scope: "teem:search" is of no known kind; accepted are *, tenant:…',
+    ],
     [{ scope: "search" }, 'scope: "search" is of no known kind'],
     [{ scope: "team:" }, 'scope: "team:" needs 1 to 128 characters after "team:"'],
     [{ scope: "tenant:globex" }, 'scope: "tenant:globex" is another tenant than "acme"'],
@@ -238,7 +241,10 @@ const admitted = async (engine: TestEngine, name: string, most = 20): Promise<nu
 };
 const tight = (): TestEngineOptions => ({
   data: {
-    budgets: [budgetOf("day", { limit: 3 * CEILING }), budgetOf("calls", { limit: 9, unit: "calls" })],
+    budgets: [
+      budgetOf("day", { limit: 3 * CEILING }),
+      budgetOf("calls", { limit: 9, unit: "calls" }),
+    ],
     principals: PRINCIPALS,
     velocity: NO_VELOCITY,
   },
@@ -255,7 +261,8 @@ describe("a grant", () => {
       repeated: false,
     });
     expect(await admitted(engine, "b")).toBe(2);
-    const [status] = (await engine.operator.budgets({ budget: "day", tenant: "acme" }, LOCAL)).budgets;
+    const [status] = (await engine.operator.budgets({ budget: "day", tenant: "acme" }, LOCAL))
+      .budgets;
     expect(status).toMatchObject({ granted: 2 * CEILING + 1, held: 5 * CEILING, remaining: 1 });
     engine.clock.advance(HOUR_MS - 1);
     await engine.operator.grant(

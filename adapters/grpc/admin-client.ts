@@ -7,12 +7,8 @@ export interface AdminClient {
   freeze(request: Encodable<weir.v1.FreezeRequest>): Promise<weir.v1.FreezeChange>;
   unfreeze(request: Encodable<weir.v1.UnfreezeRequest>): Promise<weir.v1.FreezeChange>;
   listFreezes(tenant: string): Promise<readonly weir.v1.Freeze[]>;
-  listBudgets(
-    request: Encodable<weir.v1.ListBudgetsRequest>,
-  ): Promise<weir.v1.ListBudgetsResponse>;
-  grantBudget(
-    request: Encodable<weir.v1.GrantBudgetRequest>,
-  ): Promise<weir.v1.GrantBudgetResponse>;
+  listBudgets(request: Encodable<weir.v1.ListBudgetsRequest>): Promise<weir.v1.ListBudgetsResponse>;
+  grantBudget(request: Encodable<weir.v1.GrantBudgetRequest>): Promise<weir.v1.GrantBudgetResponse>;
   getVelocity(request: Encodable<weir.v1.GetVelocityRequest>): Promise<weir.v1.GetVelocityResponse>;
   close(): void;
 }

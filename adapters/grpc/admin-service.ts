@@ -56,7 +56,8 @@ export function adminService(operator: Operator, serving: Serving): UntypedServi
       fromBudgets,
     ),
     GrantBudget: handler<proto.v1.GrantBudgetRequest, Granted, proto.v1.GrantBudgetResponse>(
-      (request, caller) => operator.grant({ ...request, unit: word(request.unit, UNITS, "usd") }, caller),
+      (request, caller) =>
+        operator.grant({ ...request, unit: word(request.unit, UNITS, "usd") }, caller),
       fromGranted,
     ),
     GetVelocity: handler<proto.v1.GetVelocityRequest, VelocityList, proto.v1.GetVelocityResponse>(

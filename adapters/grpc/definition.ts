@@ -31,18 +31,40 @@ export interface ClientMethod<Request, Response> {
 /** The methods as grpc-js serves them. */
 export const SERVER_METHODS = {
   Decide: serverMethod(SERVICE, "Decide", v1.DecideRequest, v1.DecideResponse, false),
-  DecideStream: serverMethod(SERVICE, "DecideStream", v1.DecideStreamRequest, v1.DecideStreamResponse, true),
+  DecideStream: serverMethod(
+    SERVICE,
+    "DecideStream",
+    v1.DecideStreamRequest,
+    v1.DecideStreamResponse,
+    true,
+  ),
   Report: serverMethod(SERVICE, "Report", v1.ReportRequest, v1.ReportResponse, false),
-  ReportStream: serverMethod(SERVICE, "ReportStream", v1.ReportStreamRequest, v1.ReportStreamResponse, true),
+  ReportStream: serverMethod(
+    SERVICE,
+    "ReportStream",
+    v1.ReportStreamRequest,
+    v1.ReportStreamResponse,
+    true,
+  ),
   Cancel: serverMethod(SERVICE, "Cancel", v1.CancelRequest, v1.CancelResponse, false),
 };
 
 /** The methods as a client calls them. */
 export const CLIENT_METHODS = {
   decide: clientMethod(SERVICE, "Decide", v1.DecideRequest, v1.DecideResponse),
-  decideStream: clientMethod(SERVICE, "DecideStream", v1.DecideStreamRequest, v1.DecideStreamResponse),
+  decideStream: clientMethod(
+    SERVICE,
+    "DecideStream",
+    v1.DecideStreamRequest,
+    v1.DecideStreamResponse,
+  ),
   report: clientMethod(SERVICE, "Report", v1.ReportRequest, v1.ReportResponse),
-  reportStream: clientMethod(SERVICE, "ReportStream", v1.ReportStreamRequest, v1.ReportStreamResponse),
+  reportStream: clientMethod(
+    SERVICE,
+    "ReportStream",
+    v1.ReportStreamRequest,
+    v1.ReportStreamResponse,
+  ),
   cancel: clientMethod(SERVICE, "Cancel", v1.CancelRequest, v1.CancelResponse),
 };
 

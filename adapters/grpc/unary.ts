@@ -1,9 +1,4 @@
-import type {
-  Metadata,
-  ServerUnaryCall,
-  handleUnaryCall,
-  sendUnaryData,
-} from "@grpc/grpc-js";
+import type { Metadata, ServerUnaryCall, handleUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import type { ErrorCode } from "../../engine/errors.ts";
 import type { Caller } from "../../engine/weir.ts";
 import type { Encodable } from "../../proto/gen/weir.js";

@@ -224,7 +224,9 @@ export class MemoryStateStore implements StateStore {
   }
 
   grants(): Promise<readonly Grant[]> {
-    return Promise.resolve([...this.#tenants.values()].flatMap(({ grants }) => [...grants.values()]));
+    return Promise.resolve(
+      [...this.#tenants.values()].flatMap(({ grants }) => [...grants.values()]),
+    );
   }
 
   velocity(request: VelocityRequest): Promise<readonly ScopeStatus[]> {

@@ -208,19 +208,18 @@ function amountOf({ amount, budget, unit }: GrantRequest, { data }: PlannedBudge
 }
 
 /** Limit and grants together stay within what a limit may be, which 64 bits hold. */
-function checkRoom(planned: PlannedBudget, limitBefore: bigint, { amount, unit }: GrantRequest): void {
+function checkRoom(
+  planned: PlannedBudget,
+  limitBefore: bigint,
+  { amount, unit }: GrantRequest,
+): void {
   const most = unit === "usd" ? LIMITS.budgetMicroUsd : LIMITS.budgetCount;
   const room = most - shown(planned.unit, limitBefore);
   if (amount <= room) return;
   throw refused("grant", "amount", `${amount} is too much; at most ${room} more are accepted`);
 }
 
-function repeated(
-  earlier: Grant,
-  request: GrantRequest,
-  amount: bigint,
-  limit: bigint,
-): Granted {
+function repeated(earlier: Grant, request: GrantRequest, amount: bigint, limit: bigint): Granted {
   const same =
     earlier.amount === amount &&
     earlier.untilMs === request.untilMs &&
