@@ -26,12 +26,6 @@ const UNREAD = new Set([
   "context.velocity.windows.baseline_ready",
   "context.velocity.windows.calls",
   "context.budgets.on_state_loss",
-  // A candidate that lacks something is not offered, and the engine judges the one it takes.
-  "candidates.clearance",
-  "candidates.cost_micro_usd",
-  "candidates.model",
-  "candidates.regions",
-  "candidates.tier",
 ]);
 
 /** Makes the same corpus every time: whole inputs, then inputs with one member missing or mistyped. */

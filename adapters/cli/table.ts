@@ -48,7 +48,7 @@ function cellOf(cell: Cell | string): Cell {
 
 /** Characters as a person counts them. */
 function widthOf(text: string): number {
-  return [...text].length;
+  return text.match(/./gsu)?.length ?? 0;
 }
 
 function same(text: string): string {

@@ -4,6 +4,7 @@ import type {
   FreezeChanged,
   Granted,
   Operator,
+  RawGrant,
   VelocityList,
 } from "../../engine/operator/operator.ts";
 import type { TenantFreeze } from "../../engine/reservation/reservation.ts";
@@ -56,8 +57,7 @@ export function adminService(operator: Operator, serving: Serving): UntypedServi
       fromBudgets,
     ),
     GrantBudget: handler<proto.v1.GrantBudgetRequest, Granted, proto.v1.GrantBudgetResponse>(
-      (request, caller) =>
-        operator.grant({ ...request, unit: word(request.unit, UNITS, "usd") }, caller),
+      (request, caller) => operator.grant(toGrant(request), caller),
       fromGranted,
     ),
     GetVelocity: handler<proto.v1.GetVelocityRequest, VelocityList, proto.v1.GetVelocityResponse>(
@@ -65,4 +65,10 @@ export function adminService(operator: Operator, serving: Serving): UntypedServi
       fromVelocity,
     ),
   };
+}
+
+/** A decoded grant as the engine takes it; nothing is checked here, as in `toIntent`. */
+function toGrant(request: proto.v1.GrantBudgetRequest): RawGrant {
+  const { amount, budget, id, reason, tenant, unit, untilMs } = request;
+  return { amount, budget, id, reason, tenant, unit: word(unit, UNITS, "usd"), untilMs };
 }

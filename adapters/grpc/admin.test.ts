@@ -43,7 +43,7 @@ test("each method hands over what it was sent, with who sent it", async () => {
     { method: "freezes", principal, raw: { tenant: "acme" } },
     { method: "budgets", principal, raw: { budget: "day", tenant: "acme" } },
     // What no number holds is handed over as it is, for the engine to refuse.
-    { method: "grant", principal, raw: { ...grant, unit: "calls" } },
+    { method: "grant", principal, raw: { ...grant, id: "", unit: "calls" } },
     { method: "velocity", principal, raw: { tenant: "acme", top: 3 } },
   ]);
 });

@@ -25,12 +25,12 @@ export interface Channel {
   readonly client: Client;
   readonly metadata: Metadata;
   /** `oversized` is the code of a message that is refused for its size. */
-  call<Request, Response>(
+  readonly call: <Request, Response>(
     method: ClientMethod<Request, Response>,
     oversized: ErrorCode,
     message: Encodable<Request>,
     bounds?: CallBounds,
-  ): Promise<Response>;
+  ) => Promise<Response>;
 }
 
 /** Opens a connection with the caller's key on every call. */

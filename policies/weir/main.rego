@@ -12,21 +12,13 @@ import data.weir.lib.candidate
 # title: Decision
 # description: The one document the engine reads. Always defined, whatever the input.
 # entrypoint: true
-decision := allowed if {
-	count(deny) == 0
-	count(throttle) == 0
-	count(reroute) == 0
-	count(oblige) == 0
-} else := {
+decision := {
 	"effect": effect,
 	"obligations": obligations,
 	"reasons": reasons,
 	"retry_after_ms": retry_after_ms,
 	"routes": routes,
 }
-
-# What most calls get: nothing was found, so there is nothing to fold.
-allowed := {"effect": "allow", "obligations": {}, "reasons": [], "retry_after_ms": 0, "routes": []}
 
 # Concerns of Weir and of the organisation; a new package under either is collected without a list to edit.
 deny := array.concat([f | some f in data.weir.rules[_].deny], [f | some f in data.org.rules[_].deny])
@@ -37,11 +29,11 @@ reroute := array.concat([f | some f in data.weir.rules[_].reroute], [f | some f 
 
 oblige := array.concat([f | some f in data.weir.rules[_].oblige], [f | some f in data.org.rules[_].oblige])
 
-denied := [f | some f in deny; not waived(f)]
+denied := [f | some f in deny; counts(f)]
 
-throttled := [f | some f in throttle; not waived(f)]
+throttled := [f | some f in throttle; counts(f)]
 
-obliged := [f | some f in oblige; not waived(f)]
+obliged := [f | some f in oblige; counts(f)]
 
 default effect := "allow"
 
@@ -65,12 +57,11 @@ default rank(_) := 0
 rank(severity) := {"critical": 0, "error": 1, "warning": 2, "info": 3}[severity]
 
 # Undefined for a rule that is off.
-shown(f) := object.remove(f, ["cure"]) if not waived(f)
+shown(f) := object.remove(f, ["cure"]) if counts(f)
 
 shown(f) := object.union(object.remove(f, ["cure"]), {"shadow": true}) if mode(f.code) == "shadow"
 
-# Whatever is not said to be in shadow or off counts, a finding without a code too.
-waived(f) if mode(f.code) in ["shadow", "off"]
+counts(f) if not mode(f.code) in ["shadow", "off"]
 
 default mode(_) := "enforce"
 
@@ -83,7 +74,7 @@ always(code) if startswith(code, "freeze.")
 
 default retry_after_ms := 0
 
-retry_after_ms := max(array.concat([1], [f.params.retry_after_ms | some f in throttled])) if effect == "throttle"
+retry_after_ms := max([ms | some f in throttled; some ms in [1, f.params.retry_after_ms]]) if effect == "throttle"
 
 default routes := []
 
@@ -94,7 +85,7 @@ routes := array.slice([c.model | some i, c in input.candidates; offered(c); not 
 
 incurable(findings) if {
 	some f in findings
-	not f.cure == "model"
+	f.cure != "model"
 }
 
 # Something stands in the way that another model may remove.
@@ -107,7 +98,7 @@ offered(c) if {
 	effect == "allow"
 	some f in reroute
 	f.params.model == c.model
-	not waived(f)
+	counts(f)
 }
 
 repeated(_, c) if c.model == input.intent.model

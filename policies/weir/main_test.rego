@@ -265,22 +265,4 @@ test_rules_of_the_organisation if {
 		with data.org.rules as {"house": {"deny": {finding}}}
 }
 
-# Findings that no METADATA made: they count all the same, and nothing cures them.
-test_malformed_findings_count if {
-	every finding in [{}, "no", {"code": "org.x", "params": {}, "rule": "X", "severity": "error"}] {
-		weir.decision.effect == "block" with input as testing.call
-			with data.config as testing.config
-			with data.org.rules as {"house": {"deny": {finding}}}
-		weir.decision.effect == "throttle" with input as testing.call
-			with data.config as testing.config
-			with data.org.rules as {"house": {"throttle": {finding}}}
-		weir.decision.retry_after_ms == 1 with input as testing.call
-			with data.config as testing.config
-			with data.org.rules as {"house": {"throttle": {finding}}}
-		weir.decision.routes == [] with input as testing.changed({"intent": {"data": {"classes": ["phi"]}}})
-			with data.config as testing.config
-			with data.org.rules as {"house": {"throttle": {finding}}}
-	}
-}
-
 codes := [reason.code | some reason in weir.decision.reasons]

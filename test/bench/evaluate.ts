@@ -1,11 +1,12 @@
 import { performance } from "node:perf_hooks";
 
+import { decisionId } from "../../engine/decision/decision-id.ts";
+import { type Context, inputText, planOption } from "../../engine/decision/judge.ts";
 import type { RawIntent } from "../../engine/intent/intent.ts";
-import type { Bundle } from "../../engine/policy/bundle.ts";
-import type { Evaluator } from "../../engine/policy/evaluate.ts";
+import { parseIntent } from "../../engine/intent/parse.ts";
 import type { Verdict } from "../../engine/policy/verdict.ts";
-import type { BundleSource } from "../../engine/ports.ts";
-import { LOCAL } from "../support/engine.ts";
+import { identify, reserveRequest } from "../../engine/reservation/request.ts";
+import { LOCAL, type TestEngine } from "../support/engine.ts";
 import { intentOf, overkillOf, wrongOf } from "./calls.ts";
 import { Driver, openBenchEngine } from "./engine.ts";
 import { type Bench, type BenchOptions, type Measured, quantile, round, rowOf } from "./row.ts";
@@ -54,28 +55,29 @@ export const EVALUATIONS: readonly Bench[] = [
 }));
 
 async function measure(evaluation: Evaluation, options: BenchOptions): Promise<Measured> {
-  const { evaluator, inputs } = await capture(evaluation);
+  const contexts = await capture(evaluation);
   const rounds = options.quick ? ROUNDS.quick : ROUNDS.full;
-  run(evaluator, inputs, ROUNDS.warmUp);
-  const { latencies, textUs, totalMs } = run(evaluator, inputs, rounds);
-  const text = JSON.stringify(inputs[0]);
-  const verdict = evaluator.evaluate(text).text?.text ?? "";
+  run(contexts, ROUNDS.warmUp);
+  const { latencies, textUs, totalMs } = run(contexts, rounds);
+  const text = textOf(contexts[0] as Context);
+  const verdict = contexts[0]?.bundle.policy.evaluate(text).text?.text ?? "";
   const note =
-    `input ${text.length} B, of it ${round(quantile(textUs.toSorted(), 0.5))} µs to write; ` +
-    `verdict ${verdict.length} B; ${latencies.length} runs over ${inputs.length} inputs`;
+    `input ${text.length} B, ${round(quantile(textUs.toSorted(), 0.5))} µs to write; ` +
+    `verdict ${verdict.length} B; ${latencies.length} runs over ${contexts.length} inputs`;
   const row = rowOf(evaluation.name, latencies, totalMs, note);
   return { met: row.p50_us <= evaluation.targetUs, row };
 }
 
-function run(evaluator: Evaluator, inputs: readonly unknown[], rounds: number) {
-  const latencies = new Float64Array(inputs.length * rounds);
+function run(contexts: readonly Context[], rounds: number) {
+  const latencies = new Float64Array(contexts.length * rounds);
   const textUs = new Float64Array(latencies.length);
   const startMs = performance.now();
   for (let index = 0; index < latencies.length; index += 1) {
+    const context = contexts[index % contexts.length] as Context;
     const beginMs = performance.now();
-    const text = JSON.stringify(inputs[index % inputs.length]);
+    const text = textOf(context);
     const writtenMs = performance.now();
-    evaluator.evaluate(text);
+    context.bundle.policy.evaluate(text);
     const endMs = performance.now();
     latencies[index] = (endMs - beginMs) * 1_000;
     textUs[index] = (writtenMs - beginMs) * 1_000;
@@ -83,54 +85,49 @@ function run(evaluator: Evaluator, inputs: readonly unknown[], rounds: number) {
   return { latencies, textUs, totalMs: performance.now() - startMs };
 }
 
-/** The inputs that decisions of this kind evaluate for the model asked, on a state with traffic in it. */
-async function capture(evaluation: Evaluation) {
-  const texts: string[] = [];
-  const engine = await openBenchEngine((ports) => ({ bundles: listening(ports.bundles, texts) }));
+function textOf(context: Context): string {
+  return inputText(context, context.asked, context.snapshot);
+}
+
+/** What calls of this kind are judged on, reserved on a state with traffic in it. */
+async function capture(evaluation: Evaluation): Promise<readonly Context[]> {
+  const engine = await openBenchEngine();
   try {
     const driver = new Driver(engine);
     await driver.drive({ callsPerSecond: 50, count: WARM_STATE_CALLS, inFlight: 16 });
-    const { policy } = engine.ports.bundles.current();
-    const inputs: unknown[] = [];
+    const contexts: Context[] = [];
     for (let index = 0; index < INPUTS; index += 1) {
-      texts.length = 0;
-      await engine.weir.decide(evaluation.intent(index), LOCAL);
-      const text = texts[0] ?? "";
-      const { fault, verdict } = policy.evaluate(text);
+      const context = await reserve(engine, evaluation.intent(index));
+      const { fault, verdict } = context.bundle.policy.evaluate(textOf(context));
       if (verdict === null || !evaluation.isMeant(verdict)) {
         throw new Error(`${evaluation.name} evaluates to ${fault ?? JSON.stringify(verdict)}`);
       }
-      inputs.push(JSON.parse(text));
+      contexts.push(context);
     }
-    const evaluator: Evaluator = {
-      evaluate: (text) => shippedPolicy(engine.ports.bundles).evaluate(text),
-    };
-    return { evaluator, inputs };
+    return contexts;
   } finally {
     await engine.close();
   }
 }
 
-const HEARD = new WeakMap<Bundle, Evaluator>();
-
-function shippedPolicy(bundles: BundleSource): Evaluator {
-  const bundle = bundles.current();
-  return HEARD.get(bundle) ?? bundle.policy;
-}
-
-/** The same bundles; every text the current one evaluates is noted. */
-function listening(source: BundleSource, texts: string[]): BundleSource {
-  const bundle = source.current();
-  const policy: Evaluator = {
-    evaluate: (text) => {
-      texts.push(text);
-      return bundle.policy.evaluate(text);
-    },
-  };
-  const heard: Bundle = { ...bundle, policy };
-  HEARD.set(heard, bundle.policy);
-  return {
-    byDigest: (digest) => (digest === heard.digest ? heard : source.byDigest(digest)),
-    current: () => heard,
-  };
+/** A call as far as a decision has it when it asks the policy. */
+async function reserve(engine: TestEngine, raw: RawIntent): Promise<Context> {
+  const bundle = engine.ports.bundles.current();
+  const intent = parseIntent(raw, LOCAL.principal);
+  const nowMs = engine.clock.nowMs();
+  const asked = planOption(intent, bundle, intent.model, nowMs);
+  const id = decisionId(intent.tenant, nowMs, engine.ports.ids.random128());
+  const ttlMs = bundle.data.limits.reservation_ttl_ms;
+  const request = reserveRequest(intent, identify(intent), asked, {
+    force: false,
+    id,
+    nowMs,
+    ttlMs,
+  });
+  const reply = await engine.store.reserve(request);
+  if (reply.kind !== "reserved") throw new Error(`intent ${intent.id} is ${reply.kind}`);
+  await engine.store.abandon(id, nowMs);
+  const { forced, held, snapshot, stateSequence } = reply;
+  const decision = { decisionId: id, mode: "enforce", nowMs } as const;
+  return { ...decision, asked, bundle, forced, held, intent, snapshot, stateSequence };
 }

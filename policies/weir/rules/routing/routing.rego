@@ -11,22 +11,20 @@ import data.weir.lib.finding
 
 # METADATA
 # title: Overkill
-# description: The task needs a lower tier than the model has, and a cheaper model has enough; the cheapest of those is offered.
+# description: The task needs a lower tier than the model has, and a cheaper model has enough.
 # custom:
 #   code: routing.overkill
 #   severity: info
 #   message: model {model} is good enough for {task} and costs {cost_micro_usd} at most
 reroute contains finding.of(rego.metadata.rule(), {
-	"cost_micro_usd": cheapest[0],
-	"model": cheapest[1],
+	"cost_micro_usd": c.cost_micro_usd,
+	"model": c.model,
 	"task": input.intent.task,
 }) if {
 	needed := data.config.tasks[input.intent.task].tier
 	data.config.models[input.intent.model].tier > needed
-	cheapest := min([[c.cost_micro_usd, c.model] |
-		some c in input.candidates
-		c.tier >= needed
-		c.cost_micro_usd < input.facts.cost_micro_usd
-		candidate.suitable(c)
-	])
+	some c in input.candidates
+	c.tier >= needed
+	c.cost_micro_usd < input.facts.cost_micro_usd
+	candidate.suitable(c)
 }

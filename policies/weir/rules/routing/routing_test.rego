@@ -49,15 +49,3 @@ test_not_cheaper if {
 test_not_suitable if {
 	routing.reroute == set() with input as testing.changed({"intent": {"task": "classify", "operation": "completion"}}) with data.config as testing.config
 }
-
-test_the_cheapest_is_offered if {
-	found := routing.reroute with input as testing.changed({
-		"intent": {"task": "classify"},
-		"candidates": [
-			{"clearance": "confidential", "cost_micro_usd": 1500, "model": "acme:small", "regions": ["eu"], "tier": 1},
-			{"clearance": "confidential", "cost_micro_usd": 1400, "model": "acme:small", "regions": ["eu"], "tier": 2},
-		],
-	})
-		with data.config as testing.config
-	{f.params.cost_micro_usd | some f in found} == {1400}
-}

@@ -71,14 +71,15 @@ deny contains finding.of(rego.metadata.rule(), {"class": class, "model": input.i
 
 # METADATA
 # title: Cleared alternative
-# description: Another model may hold the data; the first of those is named.
+# description: Another model may hold the data.
 # custom:
 #   code: sensitivity.alternative
 #   severity: info
 #   message: model {model} is cleared for the data
-reroute contains finding.of(rego.metadata.rule(), {"model": alternatives[0]}) if {
+reroute contains finding.of(rego.metadata.rule(), {"model": c.model}) if {
 	count(deny) > 0
-	alternatives := [c.model | some c in input.candidates; candidate.suitable(c)]
+	some c in input.candidates
+	candidate.suitable(c)
 }
 
 cleared if clearance.covers(model.clearance)

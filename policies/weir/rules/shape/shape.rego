@@ -18,11 +18,11 @@ deny contains finding.of(rego.metadata.rule(), {}) if not input_whole
 
 # METADATA
 # title: Configuration missing
-# description: The bundle's data was not loaded.
+# description: The bundle's data was not loaded, or lacks a limit.
 # custom:
 #   code: shape.config
 #   severity: critical
-#   message: the bundle's configuration lacks models, teams, limits or mandatory fields
+#   message: the bundle's configuration lacks models, teams or a limit
 deny contains finding.of(rego.metadata.rule(), {}) if not config_whole
 
 # METADATA
@@ -63,15 +63,32 @@ attribution_whole(attribution) if {
 	is_string(attribution.customer)
 }
 
-# The types of the limits are checked once, when the bundle is loaded; here, that it was.
 config_whole if {
 	count(data.config.models) > 0
 	count(data.config.teams) > 0
-	count(data.config.limits) > 0
 	is_array(data.config.attribution.mandatory["default"]["default"])
+	limits_whole(data.config.limits)
 }
 
-# Candidates are not looked into: one that lacks something is not offered, and the host judges the one it takes.
+limits_whole(limits) if {
+	is_number(limits.single_call_micro_usd)
+	is_number(limits.run_micro_usd)
+	is_number(limits.run_steps)
+	is_number(limits.agent_depth)
+	is_number(limits.agent_repeats)
+	is_number(limits.retry_attempts)
+	is_number(limits.retry_percent)
+	is_number(limits.retry_calls_min)
+	is_number(limits.retry_ceiling_ms)
+	is_array(limits.permanent_errors)
+	is_number(limits.soft_share_percent)
+	is_number(limits.soft_output_tokens)
+	is_object(limits.output_tokens)
+	is_number(limits.unreported_percent)
+	is_number(limits.unreported_calls_min)
+	is_number(limits.unreported_retry_ms)
+}
+
 facts_whole if {
 	is_number(input.facts.cost_micro_usd)
 	is_boolean(input.facts.fits_context)
@@ -83,6 +100,7 @@ facts_whole if {
 	is_number(input.facts.unreported_percent)
 	input.context.state in ["fresh", "stale", "unavailable"]
 	is_array(input.candidates)
+	every candidate in input.candidates { candidate_whole(candidate) }
 	is_array(input.context.budgets)
 	every budget in input.context.budgets { budget_whole(budget) }
 	is_array(input.context.velocity)
@@ -90,6 +108,14 @@ facts_whole if {
 	is_array(input.context.freezes)
 	every freeze in input.context.freezes { freeze_whole(freeze) }
 	run_whole(input.context.run)
+}
+
+candidate_whole(candidate) if {
+	is_string(candidate.model)
+	is_string(candidate.clearance)
+	is_number(candidate.cost_micro_usd)
+	is_array(candidate.regions)
+	is_number(candidate.tier)
 }
 
 budget_whole(budget) if {

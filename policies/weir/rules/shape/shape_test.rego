@@ -77,7 +77,7 @@ test_config if {
 		"rule": "Configuration missing",
 		"severity": "critical",
 	}}
-	shape.deny == expected with input as testing.call with data.config as object.remove(testing.config, ["limits"])
+	shape.deny == expected with input as testing.call with data.config as testing.configured({"limits": {"run_steps": "20"}})
 }
 
 test_facts if {
@@ -97,6 +97,11 @@ test_every_member if {
 		"mode",
 		"now_ms",
 		"candidates",
+		"candidates/0/clearance",
+		"candidates/0/cost_micro_usd",
+		"candidates/0/model",
+		"candidates/0/regions",
+		"candidates/0/tier",
 		"context/budgets",
 		"context/budgets/0/cost",
 		"context/budgets/0/fits",
@@ -178,8 +183,15 @@ test_every_part_of_the_configuration if {
 		config := json.remove(testing.config, [path])
 		count(shape.deny) == 1 with input as testing.call with data.config as config
 	}
-	every name in ["models", "teams", "limits"] {
+	every name in ["models", "teams"] {
 		config := object.union(json.remove(testing.config, [name]), {name: {}})
+		count(shape.deny) == 1 with input as testing.call with data.config as config
+	}
+}
+
+test_every_limit if {
+	every limit in object.keys(testing.config.limits) - {"default_sensitivity", "reservation_ttl_ms"} {
+		config := json.remove(testing.config, [concat("/", ["limits", limit])])
 		count(shape.deny) == 1 with input as testing.call with data.config as config
 	}
 }
