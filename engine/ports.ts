@@ -56,7 +56,7 @@ export interface StateStore {
   unfreeze(tenant: string, scope: string): Promise<void>;
   /** Every freeze of every tenant, those of the platform under "*". */
   freezes(): Promise<readonly TenantFreeze[]>;
-  /** Keeps a grant, by its id; the same one again changes nothing. Grants act through `Hold.limit`. */
+  /** Keeps a grant, in the place of one of the same tenant, budget and id. It acts through `Hold.limit`. */
   grant(grant: Grant): Promise<void>;
   /** Every grant of every tenant that has not ended; ended ones may be among them. */
   grants(): Promise<readonly Grant[]>;

@@ -13,7 +13,7 @@ import {
   type TestEngine,
   type TestEngineOptions,
 } from "./support/engine.ts";
-import { GatedLog } from "./support/ports.ts";
+import { GatedLog, LossyStore } from "./support/ports.ts";
 import { dumpState } from "./support/state-dump.ts";
 
 // Goal: what an operator does is in the log first, then at once in force, and survives a restart.
@@ -311,6 +311,37 @@ describe("a grant", () => {
     expect(await admitted(swapped, "a")).toBe(5);
   });
 
+  test("is verified with the money", async () => {
+    const engine = await open(tight());
+    await engine.operator.grant(grantOf({ id: "g1" }), LOCAL);
+    const [line] = engine.lines();
+    if (line?.kind !== "grant") return expect.unreachable();
+    expect(verifyLedger([line]).problems).toEqual([]);
+    const whats = (change: object) =>
+      verifyLedger([{ ...line, ...change }]).problems.map(({ what }) => what);
+    expect(whats({ amount: "0", limit_after: line.limit_before })).toEqual(["grants nothing"]);
+    expect(whats({ limit_after: "1" })[0]).toMatch(/^grants 2000000000, but raises the limit from/);
+    expect(verifyLedger([line, line]).problems).toEqual([{ at: "g1", what: "granted twice" }]);
+    return undefined;
+  });
+
+  test("that the store did not take is finished by the same request", async () => {
+    const store = new LossyStore();
+    store.only = ["grant"];
+    store.lost = true;
+    const engine = await open({ ...tight(), ports: ({ state }) => ({ state: store.wrap(state) }) });
+    const grant = grantOf({ amount: CEILING, id: "g1" });
+    await expect(engine.operator.grant(grant, LOCAL)).rejects.toMatchObject({
+      code: "state.unavailable",
+    });
+    expect(await engine.store.grants()).toEqual([]);
+    store.lost = false;
+    expect(await engine.operator.grant(grant, LOCAL)).toMatchObject({ repeated: true });
+    expect(await engine.store.grants()).toHaveLength(1);
+    expect(await admitted(engine, "a")).toBe(4);
+    expect(engine.lines().filter(({ kind }) => kind === "grant")).toHaveLength(1);
+  });
+
   test("of calls counts calls, and one in another unit is refused", async () => {
     const engine = await open(tight());
     const calls = grantOf({ amount: 3, budget: "calls", unit: "calls" });
@@ -329,6 +360,18 @@ describe("a grant", () => {
       "grant refused: id: g1 was used before for another grant",
     );
     expect(engine.lines().map(({ kind }) => kind)).toEqual(["grant", "rejected"]);
+    const other = await engine.operator.grant(
+      grantOf({ amount: 1, budget: "calls", id: "g1", unit: "calls" }),
+      LOCAL,
+    );
+    expect(other.repeated).toBe(false);
+    engine.clock.advance(HOUR_MS);
+    const later = grantOf({ amount: CEILING, id: "g1", untilMs: START_MS + 2 * HOUR_MS });
+    expect((await engine.operator.grant(later, LOCAL)).repeated).toBe(false);
+    const again = await restarted(engine);
+    expect(stateOf(again)).toEqual(stateOf(engine));
+    expect(await admitted(again, "a")).toBe(4);
+    expect(verifyLedger(engine.lines()).problems).toEqual([]);
   });
 
   test.each<[RawGrant, string]>([

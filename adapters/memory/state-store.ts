@@ -218,8 +218,7 @@ export class MemoryStateStore implements StateStore {
   }
 
   grant(grant: Grant): Promise<void> {
-    const { grants } = this.tenant(grant.tenant);
-    if (!grants.has(grant.id)) grants.set(grant.id, grant);
+    this.tenant(grant.tenant).grants.set(`${grant.budget}\n${grant.id}`, grant);
     return Promise.resolve();
   }
 

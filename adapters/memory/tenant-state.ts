@@ -18,6 +18,7 @@ export class TenantState {
   readonly scopes = new ScopeTable();
   readonly runs = new RunTable();
   readonly freezes = new Map<string, Freeze>();
+  /** By budget and id. */
   readonly grants = new Map<string, Grant>();
   readonly #endings = new Map<string, Endings>();
   #latestMs = 0;
@@ -65,7 +66,8 @@ export class TenantState {
 
   /** Forgets grants that ended, and scopes, runs and principals that were idle, before the given times. */
   forget(scopesBeforeMs: number, runsBeforeMs: number): void {
-    for (const [id, { untilMs }] of this.grants) if (untilMs < runsBeforeMs) this.grants.delete(id);
+    for (const [key, { untilMs }] of this.grants)
+      if (untilMs < runsBeforeMs) this.grants.delete(key);
     const { scopes } = this.scopes;
     for (const [name, state] of scopes) {
       if (state.seenMs < scopesBeforeMs && state.inFlight === 0) scopes.delete(name);

@@ -82,7 +82,12 @@ class Controls implements Operator {
       const amount = amountOf(request, planned);
       const limitBefore = planned.limit + this.#grants.extra(tenant, budget, atMs);
       const earlier = this.#grants.active(tenant, budget, atMs).find(({ id }) => id === request.id);
-      if (earlier !== undefined) return repeated(earlier, request, amount, limitBefore);
+      if (earlier !== undefined) {
+        const answer = repeated(earlier, request, amount, limitBefore);
+        // The first time may have ended between log and store.
+        await state.grant(earlier);
+        return answer;
+      }
       checkRoom(planned, limitBefore, request);
       const grant: Grant = {
         actor: caller.principal,

@@ -70,7 +70,8 @@ export interface VelocityList {
 /**
  * What operators do, beside the flow of calls: stop, look, raise. The caller has to be an operator of
  * the tenant (`auth.denied`); input that is wrong is `admin.invalid`. A change is in the log before it
- * takes effect, and it has taken effect when the promise resolves. Throws WeirError and nothing else.
+ * takes effect, and it has taken effect when the promise resolves; a store that fails in between is
+ * `state.unavailable`, and the same request again finishes it. Throws WeirError and nothing else.
  */
 export interface Operator {
   freeze(raw: RawFreeze, caller: Caller): Promise<FreezeChanged>;
