@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 
 import type { RawFreeze, RawGrant } from "../engine/operator/operator.ts";
 import { verifyLedger } from "../engine/ledger/verify.ts";
+import { LIMITS } from "../engine/limits.ts";
 import type { PrincipalData } from "../engine/policy/bundle-data.ts";
 import type { Caller } from "../engine/weir.ts";
 import { budgetOf } from "./support/budgets.ts";
@@ -461,6 +462,19 @@ describe("a look", () => {
       ["rolling", 0],
       ["tokens", 0],
     ]);
+  });
+
+  test("at budgets lists no more than fit one answer, the fullest of them", async () => {
+    const budgets = [budgetOf("user", { limit: 100, per: ["user"], unit: "calls" })];
+    const engine = await open({ data: { budgets, principals: PRINCIPALS, velocity: NO_VELOCITY } });
+    const { attribution } = intentOf("");
+    const decideAs = (user: string, id: string) =>
+      engine.weir.decide(intentOf(id, { attribution: { ...attribution, user } }), LOCAL);
+    for (let user = 0; user <= LIMITS.listed; user += 1) await decideAs(`u${user}`, `a${user}`);
+    await decideAs(`u${LIMITS.listed}`, "again");
+    const { budgets: found, total } = await engine.operator.budgets({ tenant: "acme" }, LOCAL);
+    expect([found.length, total]).toEqual([LIMITS.listed, LIMITS.listed + 1]);
+    expect(found[0]).toMatchObject({ held: 2, per: { user: `u${LIMITS.listed}` } });
   });
 
   test("at velocity shows the busiest first, changes nothing, and leaves out what rests", async () => {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 
-import { FolderBundles } from "../../adapters/embedded/bundles.ts";
-import { SHIPPED_BUNDLE } from "../../test/support/engine.ts";
-import type { Role } from "./bundle-data.ts";
-import { checkData } from "./check-data.ts";
+import { FolderBundles } from "../adapters/embedded/bundles.ts";
+import { SHIPPED_BUNDLE } from "./support/engine.ts";
+import type { Role } from "../engine/policy/bundle-data.ts";
+import { checkData } from "../engine/policy/check-data.ts";
 
 const { data } = new FolderBundles(SHIPPED_BUNDLE, null).current();
 const withRoles = (roles: unknown) => ({
