@@ -201,6 +201,11 @@ describe("who may", () => {
         });
       }
     }
+    for (const principal of ["nobody", "caller"]) {
+      await expect(operator.freezes({}, { principal })).rejects.toThrow(
+        /is no operator of the whole/,
+      );
+    }
     expect(engine.lines().every((line) => line.kind === "rejected")).toBe(true);
     expect(engine.lines()).toHaveLength(9);
   });

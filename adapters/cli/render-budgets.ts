@@ -29,8 +29,8 @@ export function renderBudgets(list: weir.v1.ListBudgetsResponse, style: Style): 
   const columns = shown.map((index) => COLUMNS[index] as Column);
   const more = Number(total) - instances.length;
   return [
-    instances.length === 0 ? "no budget is in use" : renderTable(columns, picked, style),
-    ...(more > 0 ? [`and ${more} more, less used; --json shows no more either`] : []),
+    instances.length === 0 ? "nothing of it is used yet" : renderTable(columns, picked, style),
+    ...(more > 0 ? [`and ${more} more that are less used`] : []),
     ...grantLines(list, style),
   ].join("\n");
 }

@@ -31,9 +31,13 @@ export function checkClaims(
 
 /** Whether the principal may act for the tenant at all: reports, cancels and reads ask this. */
 export function mayActFor(principals: Principals, principal: string, tenant: string): boolean {
-  if (!Object.hasOwn(principals, principal)) return false;
-  const tenants = principals[principal]?.tenants ?? [];
+  const tenants = tenantsOf(principals, principal);
   return tenants.includes("*") || tenants.includes(tenant);
+}
+
+/** Tenants the principal may act for; "*" for any. A stranger has none. */
+export function tenantsOf(principals: Principals, principal: string): readonly string[] {
+  return Object.hasOwn(principals, principal) ? (principals[principal]?.tenants ?? []) : [];
 }
 
 /**

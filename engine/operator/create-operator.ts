@@ -1,5 +1,5 @@
 import { WeirError } from "../errors.ts";
-import { checkOperator, isOperator } from "../intent/claims.ts";
+import { checkOperator, isOperator, tenantsOf } from "../intent/claims.ts";
 import { LIMITS } from "../limits.ts";
 import { nanoFromMicroUsd, safeNumber } from "../money.ts";
 import type { BundleData } from "../policy/bundle-data.ts";
@@ -59,7 +59,8 @@ class Controls implements Operator {
     return this.#look(async () => {
       const { tenant } = parseLook(raw, "freezes", false);
       const { principals } = this.#config();
-      if (tenant !== "") checkOperator(principals, caller.principal, tenant);
+      const [own = "*"] = tenantsOf(principals, caller.principal);
+      checkOperator(principals, caller.principal, tenant === "" ? own : tenant);
       const all = await this.#ports.state.freezes();
       // What is frozen for everyone concerns everyone.
       const seen = all.filter((one) =>
