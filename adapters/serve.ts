@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../engine/errors.ts";
 import { warmUp } from "../engine/decision/warm-up.ts";
+import { createOperator } from "../engine/operator/create-operator.ts";
+import type { Operator } from "../engine/operator/operator.ts";
 import { createWeir } from "../engine/pipeline.ts";
 import type { Bundle } from "../engine/policy/bundle.ts";
 import type { Clock, Ids } from "../engine/ports.ts";
+import { GrantTable } from "../engine/reservation/grants.ts";
 import type { Weir } from "../engine/weir.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { type Address, formatAddress } from "./config/values.ts";
@@ -16,7 +19,7 @@ import type { Storage } from "./serve/storage.ts";
 import { startSweeper } from "./serve/sweeper.ts";
 import { systemClock } from "./system/clock.ts";
 import { RandomIds } from "./system/ids.ts";
-import { countRefusals, instrument } from "./telemetry/instrument.ts";
+import { countRefusals, instrument, instrumentOperator } from "./telemetry/instrument.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 
 /** Who a caller on this machine is for as long as no API key was ever made. */
@@ -34,6 +37,7 @@ export interface Overrides {
 /** An engine with its ports. */
 export interface Engine {
   readonly weir: Weir;
+  readonly operator: Operator;
   bundle(): Bundle;
   openReservations(): Promise<number>;
   /** Waits for what is in flight, the drain timeout at most, then closes the storage. */
@@ -45,15 +49,19 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
   const { clock = systemClock, ids = new RandomIds(), onFault = () => {} } = overrides;
   const storage = overrides.storage ?? (await openLocalStorage(config, clock, onFault));
   const { state, log, ledger, bundles } = storage;
+  const grants = new GrantTable(await state.grants());
   const options = {
+    grants,
     inFlightMax: config.inFlightMax,
     mode: config.mode,
     notBeforeMs: storage.lastMs,
   };
   warmUp(bundles.current(), clock.nowMs());
-  const weir = createWeir({ state, log, ledger, bundles, clock, ids }, options);
+  const ports = { state, log, ledger, bundles, clock, ids };
+  const weir = createWeir(ports, options);
   return {
     weir,
+    operator: createOperator(ports, options),
     bundle: () => bundles.current(),
     openReservations: () => state.openReservations(),
     close: async () => {
@@ -115,7 +123,9 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     weir = instrument(engine.weir, metrics, () => clock.elapsedUs());
     const sweeper = startSweeper(weir, config.sweepIntervalMs, onFault);
     closers.push(() => sweeper.stop());
-    const grpc = await startGrpcServer({ ...config.grpcListen, weir, authenticator, onFault });
+    const operator = instrumentOperator(engine.operator, metrics);
+    const serving = { weir, operator, authenticator, onFault };
+    const grpc = await startGrpcServer({ ...config.grpcListen, ...serving });
     readiness = "ready";
     const stop = async (): Promise<boolean> => {
       readiness = "draining";

@@ -9,6 +9,8 @@ export const LIMITS = {
   idChars: 128,
   /** Longest short word: task, class, residency, reason, version. */
   wordChars: 64,
+  /** Longest reason an operator gives. */
+  reasonChars: 256,
   labels: 32,
   labelKeyChars: 63,
   labelValueChars: 256,
@@ -45,6 +47,10 @@ export const LIMITS = {
   budgetMicroUsd: 9_000_000_000_000_000,
   /** Largest limit of a budget in tokens or calls. */
   budgetCount: 9_000_000_000_000_000,
+  /** How far ahead a grant may end, ms. */
+  grantMs: 366 * 86_400_000,
+  /** Budget instances or velocity scopes that one answer to an operator lists. */
+  listed: 1_000,
   /** Largest price, micro-USD per million tokens. */
   priceMicroUsd: 1_000_000_000_000,
 } as const;

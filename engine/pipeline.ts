@@ -14,6 +14,7 @@ import type { Ports } from "./ports.ts";
 import { RECORD_VERSION } from "./record/record.ts";
 import { RetainingLog } from "./record/retaining-log.ts";
 import { decisionRecord } from "./record/write.ts";
+import { GrantTable } from "./reservation/grants.ts";
 import { type Identity, identify, reserveRequest } from "./reservation/request.ts";
 import type { ReserveReply, ReserveRequest } from "./reservation/reservation.ts";
 import { SteadyClock } from "./steady-clock.ts";
@@ -26,6 +27,8 @@ export interface WeirOptions {
   readonly notBeforeMs?: number;
   /** Decisions in flight above which new ones are refused. */
   readonly inFlightMax: number;
+  /** Shared with the operator's side; absent: none. */
+  readonly grants?: GrantTable;
 }
 
 /** The engine: the whole flow from intent to decision, and from report to settlement. */
@@ -44,6 +47,7 @@ class Pipeline implements Weir {
   readonly #ports: Ports;
   readonly #log: RetainingLog;
   readonly #options: WeirOptions;
+  readonly #grants: GrantTable;
   readonly #inFlight = new Map<string, InFlight>();
   /** Answers that more than one caller got. */
   readonly #shared = new WeakSet<Decision>();
@@ -55,6 +59,7 @@ class Pipeline implements Weir {
     const clock = new SteadyClock(ports.clock, options.notBeforeMs ?? 0);
     this.#ports = { ...ports, clock, log: this.#log };
     this.#options = options;
+    this.#grants = options.grants ?? new GrantTable();
   }
 
   async decide(raw: RawIntent, caller: Caller): Promise<Decision> {
@@ -98,7 +103,7 @@ class Pipeline implements Weir {
     const mode =
       (Object.hasOwn(tenants, intent.tenant) ? tenants[intent.tenant] : undefined) ??
       this.#options.mode;
-    const asked = planOption(intent, bundle, intent.model, nowMs);
+    const asked = planOption(intent, bundle, intent.model, nowMs, this.#grants);
     const request = reserveRequest(intent, identity, asked, {
       id: decisionId(intent.tenant, nowMs, this.#ports.ids.random128()),
       nowMs,
@@ -114,6 +119,7 @@ class Pipeline implements Weir {
       bundle,
       decisionId: request.decisionId,
       forced: reply?.forced ?? false,
+      grants: this.#grants,
       held: reply?.held ?? false,
       intent,
       mode,

@@ -6,9 +6,13 @@ import type {
   AdjustReply,
   AdjustRequest,
   Freeze,
+  Grant,
   Hold,
   ReserveReply,
   ReserveRequest,
+  ScopeStatus,
+  TenantFreeze,
+  VelocityRequest,
 } from "./reservation/reservation.ts";
 import type { EndReply, SettleReply, SettleRequest } from "./reservation/lifecycle.ts";
 
@@ -50,6 +54,14 @@ export interface StateStore {
   restore(stored: StoredDecision): Promise<void>;
   freeze(tenant: string, freeze: Freeze): Promise<void>;
   unfreeze(tenant: string, scope: string): Promise<void>;
+  /** Every freeze of every tenant, those of the platform under "*". */
+  freezes(): Promise<readonly TenantFreeze[]>;
+  /** Keeps a grant, in the place of one of the same tenant, budget and id. It acts through `Hold.limit`. */
+  grant(grant: Grant): Promise<void>;
+  /** Every grant of every tenant that has not ended; ended ones may be among them. */
+  grants(): Promise<readonly Grant[]>;
+  /** The busiest scopes of a tenant, by `busiest`; looking changes no window. */
+  velocity(request: VelocityRequest): Promise<readonly ScopeStatus[]>;
   /** Every balance, for checks and reports. */
   balances(): Promise<readonly Balance[]>;
   openReservations(): Promise<number>;

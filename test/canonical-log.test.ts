@@ -46,12 +46,16 @@ test("every line of a busy run is canonical", async () => {
     v: 1,
   } as const;
   await engine.ports.log.append(freeze);
+  await engine.ports.log.append({ ...freeze, before: { frozen: true, reason: "q" } });
+  const grant = { amount: 1, budget: "day", reason: "\u00e9", tenant: "acme" };
+  await engine.operator.grant({ ...grant, untilMs: engine.clock.nowMs() + 1_000 }, LOCAL);
   await engine.ports.log.append({ at_ms: 1, digest: "d", kind: "bundle", revision: "r", v: 1 });
   expect([...expectCanonical(engine)].toSorted()).toEqual([
     "bundle",
     "decision",
     "entry",
     "freeze",
+    "grant",
     "rejected",
     "report",
   ]);

@@ -280,7 +280,9 @@ describe("a restart finds the state that was", () => {
     await engine.weir.decide(intentOf("b"), LOCAL);
     await engine.ports.log.append({ ...freeze, frozen: false, scope: "team:search" });
     const again = await restarted(engine);
-    expect([...again.store.tenant("acme").freezes]).toEqual([["team:support", "x"]]);
+    expect([...again.store.tenant("acme").freezes.values()]).toEqual([
+      { actor: "ops", atMs: freeze.at_ms, reason: "x", scope: "team:support" },
+    ]);
   });
 });
 

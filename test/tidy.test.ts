@@ -87,6 +87,7 @@ describe("the arrow", () => {
     decision: 4,
     record: 5,
     ledger: 6,
+    operator: 7,
   };
   const stageOf = (path: string): string => path.split("/")[1] ?? "";
 

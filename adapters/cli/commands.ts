@@ -11,6 +11,107 @@ const SERVER_FLAGS: readonly Flag[] = [
   },
 ];
 
+const TENANT: Flag = {
+  name: "tenant",
+  placeholder: "T",
+  mandatory: true,
+  doc: 'tenant; "*" for the whole platform where a freeze is set or lifted',
+};
+const WHY: Flag = {
+  name: "why",
+  placeholder: "TEXT",
+  mandatory: true,
+  doc: "the reason, for the record and for those it hits",
+};
+const SCOPE = {
+  name: "SCOPE",
+  doc: "'*' for every call of the tenant, or team:x, feature:x, user:x, model:provider:x, run:x, …",
+};
+const BUDGET = { name: "ID", doc: "id of the budget" };
+
+/** What operators do at a running service. */
+const OPERATOR_COMMANDS: readonly Command[] = [
+  {
+    name: "freeze",
+    summary: "stop every call in a scope at once",
+    positionals: [SCOPE],
+    flags: [TENANT, WHY, ...SERVER_FLAGS],
+    settings: true,
+    load: () => import("./commands/freeze.ts"),
+  },
+  {
+    name: "unfreeze",
+    summary: "lift a freeze",
+    positionals: [SCOPE],
+    flags: [TENANT, WHY, ...SERVER_FLAGS],
+    settings: true,
+    load: () => import("./commands/unfreeze.ts"),
+  },
+  {
+    name: "freeze list",
+    summary: "list what is frozen, since when and why",
+    positionals: [],
+    flags: [
+      { name: "tenant", placeholder: "T", doc: "one tenant; default: all that you operate" },
+      ...SERVER_FLAGS,
+    ],
+    settings: true,
+    load: () => import("./commands/freeze-list.ts"),
+  },
+  {
+    name: "budget list",
+    summary: "list what is used of a tenant's budgets, the fullest first",
+    positionals: [],
+    flags: [TENANT, ...SERVER_FLAGS],
+    settings: true,
+    load: () => import("./commands/budget-list.ts"),
+  },
+  {
+    name: "budget show",
+    summary: "show one budget: its limit, its instances, its grants",
+    positionals: [BUDGET],
+    flags: [TENANT, ...SERVER_FLAGS],
+    settings: true,
+    load: () => import("./commands/budget-show.ts"),
+  },
+  {
+    name: "budget grant",
+    summary: "raise a budget for a time",
+    positionals: [BUDGET],
+    flags: [
+      TENANT,
+      {
+        name: "amount",
+        placeholder: "USD",
+        mandatory: true,
+        doc: "by how much: USD, or as in 5000tokens or 20calls for a budget in those",
+      },
+      {
+        name: "until",
+        placeholder: "WHEN",
+        mandatory: true,
+        doc: "how long, as in 90m, 2h, 3d or 1w, or a time as in 2026-12-01T18:00Z",
+      },
+      WHY,
+      ...SERVER_FLAGS,
+    ],
+    settings: true,
+    load: () => import("./commands/budget-grant.ts"),
+  },
+  {
+    name: "velocity top",
+    summary: "show where a tenant spends fastest right now",
+    positionals: [],
+    flags: [
+      TENANT,
+      { name: "top", placeholder: "N", doc: "how many scopes; default 20" },
+      ...SERVER_FLAGS,
+    ],
+    settings: true,
+    load: () => import("./commands/velocity-top.ts"),
+  },
+];
+
 /** Every command, in the order of help. */
 export const COMMANDS: readonly Command[] = [
   {
@@ -62,6 +163,7 @@ export const COMMANDS: readonly Command[] = [
     settings: true,
     load: () => import("./commands/decide.ts"),
   },
+  ...OPERATOR_COMMANDS,
   {
     name: "key create",
     summary: "make an API key and show it, once",

@@ -1,5 +1,4 @@
 import type { Decision, Effect, Reason } from "../../engine/decision/decision.ts";
-import { WeirError } from "../../engine/errors.ts";
 import {
   type Intent,
   OPERATIONS,
@@ -10,22 +9,20 @@ import {
 import { parseIntent } from "../../engine/intent/parse.ts";
 import type { Encodable, weir } from "../../proto/gen/weir.js";
 import { connect } from "../grpc/client.ts";
+import { type ServerAddress, unreachable } from "./server-address.ts";
 
 /**
  * Asks a running service for a decision over gRPC. What the engine would refuse for its form is
  * refused here already.
  */
-export async function decideOverGrpc(
-  raw: RawIntent,
-  server: { readonly address: string; readonly key: string | undefined },
-): Promise<Decision> {
+export async function decideOverGrpc(raw: RawIntent, server: ServerAddress): Promise<Decision> {
   const { address, key } = server;
   const intent = parseIntent(raw, "");
   const client = connect(key === undefined ? { address } : { address, key });
   try {
     return fromMessage(await client.decide(toMessage(intent)), intent);
   } catch (thrown) {
-    throw unreachable(thrown, address);
+    throw unreachable(thrown, address, ", or decide here with --embedded");
   } finally {
     client.close();
   }
@@ -95,14 +92,4 @@ function estimateOf({ estimate }: weir.v1.Decision): Decision["estimate"] {
     ceilingMicroUsd: Number(estimate?.ceilingMicroUsd ?? 0),
     outputTokensMax: Number(estimate?.outputTokensMax ?? 0),
   };
-}
-
-const GRPC_UNAVAILABLE = 14;
-
-function unreachable(thrown: unknown, address: string): WeirError {
-  const error = WeirError.from(thrown);
-  const status = (error.cause as { readonly code?: unknown } | undefined)?.code;
-  if (error.code !== "internal" || status !== GRPC_UNAVAILABLE) return error;
-  const message = `no service answers at ${address}; start one with "weir start", or decide here with --embedded`;
-  return new WeirError("state.unavailable", message, { cause: error });
 }

@@ -27,12 +27,13 @@ export function harmless(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }
 
-/** Milliseconds for people: "250 ms", "12 s", "2 min", "3 h". */
+/** Milliseconds for people: "250 ms", "12 s", "2 min", "3 h", "12 d". */
 export function formatWait(ms: number): string {
   if (ms < 1_000) return `${ms} ms`;
   if (ms < 120_000) return `${Math.ceil(ms / 1_000)} s`;
   if (ms < 7_200_000) return `${Math.ceil(ms / 60_000)} min`;
-  return `${Math.ceil(ms / 3_600_000)} h`;
+  if (ms < 172_800_000) return `${Math.ceil(ms / 3_600_000)} h`;
+  return `${Math.ceil(ms / 86_400_000)} d`;
 }
 
 /** A bundle for people: its revision and as much of its digest as tells it apart. */

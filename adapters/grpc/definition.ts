@@ -11,8 +11,9 @@ import {
 
 const { v1 } = weir;
 
-/** Full name of the service, as health checks and reflection know it. */
+/** Full names of the services, as health checks and reflection know them. */
 export const SERVICE = "weir.v1.DecisionService";
+export const ADMIN_SERVICE = "weir.v1.AdminService";
 
 /** What the server's side of one method takes and gives. */
 export type ServerMethod<Request, Response> = MethodDefinition<
@@ -29,30 +30,88 @@ export interface ClientMethod<Request, Response> {
 
 /** The methods as grpc-js serves them. */
 export const SERVER_METHODS = {
-  Decide: serverMethod("Decide", v1.DecideRequest, v1.DecideResponse, false),
-  DecideStream: serverMethod("DecideStream", v1.DecideStreamRequest, v1.DecideStreamResponse, true),
-  Report: serverMethod("Report", v1.ReportRequest, v1.ReportResponse, false),
-  ReportStream: serverMethod("ReportStream", v1.ReportStreamRequest, v1.ReportStreamResponse, true),
-  Cancel: serverMethod("Cancel", v1.CancelRequest, v1.CancelResponse, false),
+  Decide: serverMethod(SERVICE, "Decide", v1.DecideRequest, v1.DecideResponse, false),
+  DecideStream: serverMethod(
+    SERVICE,
+    "DecideStream",
+    v1.DecideStreamRequest,
+    v1.DecideStreamResponse,
+    true,
+  ),
+  Report: serverMethod(SERVICE, "Report", v1.ReportRequest, v1.ReportResponse, false),
+  ReportStream: serverMethod(
+    SERVICE,
+    "ReportStream",
+    v1.ReportStreamRequest,
+    v1.ReportStreamResponse,
+    true,
+  ),
+  Cancel: serverMethod(SERVICE, "Cancel", v1.CancelRequest, v1.CancelResponse, false),
 };
 
 /** The methods as a client calls them. */
 export const CLIENT_METHODS = {
-  decide: clientMethod("Decide", v1.DecideRequest, v1.DecideResponse),
-  decideStream: clientMethod("DecideStream", v1.DecideStreamRequest, v1.DecideStreamResponse),
-  report: clientMethod("Report", v1.ReportRequest, v1.ReportResponse),
-  reportStream: clientMethod("ReportStream", v1.ReportStreamRequest, v1.ReportStreamResponse),
-  cancel: clientMethod("Cancel", v1.CancelRequest, v1.CancelResponse),
+  decide: clientMethod(SERVICE, "Decide", v1.DecideRequest, v1.DecideResponse),
+  decideStream: clientMethod(
+    SERVICE,
+    "DecideStream",
+    v1.DecideStreamRequest,
+    v1.DecideStreamResponse,
+  ),
+  report: clientMethod(SERVICE, "Report", v1.ReportRequest, v1.ReportResponse),
+  reportStream: clientMethod(
+    SERVICE,
+    "ReportStream",
+    v1.ReportStreamRequest,
+    v1.ReportStreamResponse,
+  ),
+  cancel: clientMethod(SERVICE, "Cancel", v1.CancelRequest, v1.CancelResponse),
 };
 
+/** The methods of operators, all unary. */
+export const ADMIN_SERVER_METHODS = {
+  Freeze: adminServer("Freeze", v1.FreezeRequest, v1.FreezeResponse),
+  Unfreeze: adminServer("Unfreeze", v1.UnfreezeRequest, v1.UnfreezeResponse),
+  ListFreezes: adminServer("ListFreezes", v1.ListFreezesRequest, v1.ListFreezesResponse),
+  ListBudgets: adminServer("ListBudgets", v1.ListBudgetsRequest, v1.ListBudgetsResponse),
+  GrantBudget: adminServer("GrantBudget", v1.GrantBudgetRequest, v1.GrantBudgetResponse),
+  GetVelocity: adminServer("GetVelocity", v1.GetVelocityRequest, v1.GetVelocityResponse),
+};
+
+export const ADMIN_CLIENT_METHODS = {
+  freeze: adminClient("Freeze", v1.FreezeRequest, v1.FreezeResponse),
+  unfreeze: adminClient("Unfreeze", v1.UnfreezeRequest, v1.UnfreezeResponse),
+  listFreezes: adminClient("ListFreezes", v1.ListFreezesRequest, v1.ListFreezesResponse),
+  listBudgets: adminClient("ListBudgets", v1.ListBudgetsRequest, v1.ListBudgetsResponse),
+  grantBudget: adminClient("GrantBudget", v1.GrantBudgetRequest, v1.GrantBudgetResponse),
+  getVelocity: adminClient("GetVelocity", v1.GetVelocityRequest, v1.GetVelocityResponse),
+};
+
+function adminServer<Request, Response>(
+  name: string,
+  request: Codec<Request>,
+  response: Codec<Response>,
+): ServerMethod<Request, Response> {
+  return serverMethod(ADMIN_SERVICE, name, request, response, false);
+}
+
+function adminClient<Request, Response>(
+  name: string,
+  request: Codec<Request>,
+  response: Codec<Response>,
+): ClientMethod<Request, Response> {
+  return clientMethod(ADMIN_SERVICE, name, request, response);
+}
+
 function serverMethod<Request, Response>(
+  service: string,
   name: string,
   request: Codec<Request>,
   response: Codec<Response>,
   stream: boolean,
 ): ServerMethod<Request, Response> {
   return {
-    path: `/${SERVICE}/${name}`,
+    path: `/${service}/${name}`,
     requestStream: stream,
     responseStream: stream,
     requestDeserialize: requestDecoder(request),
@@ -63,12 +122,13 @@ function serverMethod<Request, Response>(
 }
 
 function clientMethod<Request, Response>(
+  service: string,
   name: string,
   request: Codec<Request>,
   response: Codec<Response>,
 ): ClientMethod<Request, Response> {
   return {
-    path: `/${SERVICE}/${name}`,
+    path: `/${service}/${name}`,
     serialize: encoder(request),
     deserialize: decoder(response),
   };

@@ -3,16 +3,18 @@ import type { Server } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { protoPath as healthProto } from "grpc-health-check";
-import { SERVICE } from "./definition.ts";
 
 const PROTO = join(import.meta.dirname, "../../proto");
 
 /** Lets tools such as grpcurl ask the server for its contract. */
-export function addReflection(server: Server): void {
+export function addReflection(server: Server, own: readonly string[]): void {
   const contract: PackageDefinition = {
-    ...loadSync("weir/v1/decision_service.proto", { includeDirs: [PROTO], keepCase: true }),
+    ...loadSync(["weir/v1/decision_service.proto", "weir/v1/admin_service.proto"], {
+      includeDirs: [PROTO],
+      keepCase: true,
+    }),
     ...loadSync(healthProto, { keepCase: true }),
   };
-  const services = [SERVICE, "grpc.health.v1.Health"];
+  const services = [...own, "grpc.health.v1.Health"];
   new ReflectionService(contract, { services }).addToServer(server);
 }

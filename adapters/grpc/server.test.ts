@@ -7,7 +7,8 @@ import protobuf from "protobufjs";
 import descriptor from "protobufjs/ext/descriptor.js";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "./client.ts";
-import { SERVICE } from "./definition.ts";
+import { ADMIN_SERVICE, SERVICE } from "./definition.ts";
+import { fakeOperator } from "./testing/fake-operator.ts";
 import { decision, fakeWeir } from "./testing/fake-weir.ts";
 import { ANYONE, latch, started, until } from "./testing/loopback.ts";
 import { startGrpcServer } from "./server.ts";
@@ -47,7 +48,9 @@ test("health answers for the server and the service", async () => {
 });
 
 test("a reflection client can list the services and read the contract", async () => {
-  const { address } = await started(fakeWeir());
+  const { operator } = fakeOperator();
+  const { address } = await started(fakeWeir(), { operator });
+  expect(await health(address, ADMIN_SERVICE)).toBe("SERVING");
   const proto = join(
     import.meta.dirname,
     "../../node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
@@ -68,7 +71,7 @@ test("a reflection client can list the services and read the contract", async ()
   call.end();
   await new Promise((resolve) => call.on("end", resolve));
   const names = answers[0]?.listServicesResponse?.service.map(({ name }) => name);
-  expect(names?.toSorted()).toEqual(["grpc.health.v1.Health", SERVICE]);
+  expect(names?.toSorted()).toEqual(["grpc.health.v1.Health", ADMIN_SERVICE, SERVICE]);
   const files = answers[1]?.fileDescriptorResponse?.fileDescriptorProto ?? [];
   const set = descriptor.FileDescriptorSet.create({
     file: files.map((bytes) => descriptor.FileDescriptorProto.decode(bytes)),

@@ -8,9 +8,11 @@ import {
 import { HealthImplementation } from "grpc-health-check";
 import { WeirError } from "../../engine/errors.ts";
 import { LIMITS } from "../../engine/limits.ts";
+import type { Operator } from "../../engine/operator/operator.ts";
 import type { Weir } from "../../engine/weir.ts";
+import { adminService } from "./admin-service.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { SERVER_METHODS, SERVICE } from "./definition.ts";
+import { ADMIN_SERVER_METHODS, ADMIN_SERVICE, SERVER_METHODS, SERVICE } from "./definition.ts";
 import { Gate } from "./gate.ts";
 import { addReflection } from "./reflection.ts";
 import { decisionService } from "./service.ts";
@@ -18,6 +20,8 @@ import { decisionService } from "./service.ts";
 /** What a gRPC server needs; the limits have defaults. */
 export interface GrpcServerOptions {
   readonly weir: Weir;
+  /** Without it AdminService is not served. */
+  readonly operator?: Operator;
   readonly authenticator: Authenticator;
   /** Address or name to listen on, or "unix:<path>" (the port is then ignored). */
   readonly host: string;
@@ -55,7 +59,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   if (process.env["GRPC_VERBOSITY"] === undefined) setLogVerbosity(logVerbosity.NONE);
   const inFlightMax = options.inFlightMax ?? 8_192;
   const gate = new Gate(inFlightMax);
-  const health = new HealthImplementation({ "": SERVING, [SERVICE]: SERVING });
+  const services = options.operator === undefined ? [SERVICE] : [SERVICE, ADMIN_SERVICE];
+  const health = new HealthImplementation({});
+  for (const service of ["", ...services]) health.setStatus(service, SERVING);
   const onFault = options.onFault ?? (() => {});
   const server = new Server({
     "grpc.max_receive_message_length": LIMITS.messageBytes,
@@ -65,26 +71,33 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     // Stays on: without its bookkeeping grpc-js's forceShutdown leaves connections open.
     "grpc.enable_channelz": 1,
   });
-  const handlers = decisionService({
-    weir: options.weir,
+  const serving = {
     authenticator: options.authenticator,
     gate,
-    streamInFlightMax: options.streamInFlightMax ?? 1_024,
     peer: options.host.startsWith("unix:") ? "unix:" : undefined,
-    onError: (thrown) => {
+    onError: (thrown: unknown) => {
       const error = WeirError.from(thrown);
       if (error.code === "internal") onFault(error);
     },
-  });
+  };
+  const streamInFlightMax = options.streamInFlightMax ?? 1_024;
+  const handlers = decisionService({ ...serving, weir: options.weir, streamInFlightMax });
   // Typed method by method; grpc-js takes the whole as one untyped record.
   server.addService(SERVER_METHODS as unknown as ServiceDefinition, handlers);
+  if (options.operator !== undefined) {
+    const definition = ADMIN_SERVER_METHODS as unknown as ServiceDefinition;
+    server.addService(definition, adminService(options.operator, serving));
+  }
   health.addToServer(server);
-  addReflection(server);
+  addReflection(server, services);
   const port = await listen(server, options);
+  const stopped = (): void => {
+    for (const service of ["", ...services]) health.setStatus(service, NOT_SERVING);
+  };
   let drained: Promise<boolean> | undefined;
   return {
     port,
-    drain: (timeoutMs) => (drained ??= drain(server, gate, health, timeoutMs)),
+    drain: (timeoutMs) => (drained ??= drain(server, gate, stopped, timeoutMs)),
   };
 }
 
@@ -113,10 +126,10 @@ function listen(server: Server, options: GrpcServerOptions): Promise<number> {
 async function drain(
   server: Server,
   gate: Gate,
-  health: HealthImplementation,
+  report: () => void,
   timeoutMs: number,
 ): Promise<boolean> {
-  for (const service of ["", SERVICE]) health.setStatus(service, NOT_SERVING);
+  report();
   const answered = gate.close();
   // An open health watch would keep tryShutdown waiting for ever, hence the flush time.
   const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));

@@ -1,50 +1,20 @@
-import type {
-  Metadata,
-  ServerUnaryCall,
-  UntypedServiceImplementation,
-  handleBidiStreamingCall,
-  handleUnaryCall,
-  sendUnaryData,
-} from "@grpc/grpc-js";
+import type { UntypedServiceImplementation, handleBidiStreamingCall } from "@grpc/grpc-js";
 import type { Decision } from "../../engine/decision/decision.ts";
-import type { ErrorCode } from "../../engine/errors.ts";
 import type { ReportResult } from "../../engine/ledger/report.ts";
-import type { Caller, Weir } from "../../engine/weir.ts";
-import type { Encodable, Int64, weir as proto } from "../../proto/gen/weir.js";
-import { keyOf, type Authenticator } from "./authenticate.ts";
-import { DecodeFailure, type Outgoing } from "./codec.ts";
+import type { Weir } from "../../engine/weir.ts";
+import type { Int64, weir as proto } from "../../proto/gen/weir.js";
+import type { DecodeFailure, Outgoing } from "./codec.ts";
 import { fromDecision } from "./from-decision.ts";
 import { fromReportResult } from "./from-report-result.ts";
-import type { Gate } from "./gate.ts";
-import { toStatus } from "./status.ts";
-import { BoundedStream, malformed, type StreamWork } from "./stream.ts";
+import { BoundedStream, type StreamWork } from "./stream.ts";
 import { toIntent } from "./to-intent.ts";
 import { toReport } from "./to-report.ts";
+import { callerOf, type Serving, unary } from "./unary.ts";
 
 /** What the handlers work with. */
-export interface ServiceOptions {
+export interface ServiceOptions extends Serving {
   readonly weir: Weir;
-  readonly authenticator: Authenticator;
-  readonly gate: Gate;
   readonly streamInFlightMax: number;
-  /** Peer of every call where the address does not tell it (a local socket). */
-  readonly peer: string | undefined;
-  /** Told of every error that is answered, before it is. */
-  readonly onError: (thrown: unknown) => void;
-}
-
-/** How one unary method runs and answers. */
-interface UnaryWork<Request, Result, Response> {
-  readonly malformed: ErrorCode;
-  run(request: Request, caller: Caller): Promise<Result>;
-  answer(result: Result): Encodable<Response>;
-  /** The answer could not be sent. */
-  lost(result: Result): void;
-}
-
-interface AnyCall {
-  readonly metadata: Metadata;
-  getPeer(): string;
 }
 
 /** The handlers of DecisionService, by method name as in SERVER_METHODS. */
@@ -92,41 +62,6 @@ export function decisionService(options: ServiceOptions): UntypedServiceImplemen
   };
 }
 
-function unary<Request, Result, Response>(
-  options: ServiceOptions,
-  work: UnaryWork<Request, Result, Response>,
-): handleUnaryCall<Request | DecodeFailure, Outgoing<Response>> {
-  const { gate } = options;
-  const serve = async (
-    call: ServerUnaryCall<Request | DecodeFailure, Outgoing<Response>>,
-    callback: sendUnaryData<Outgoing<Response>>,
-  ): Promise<void> => {
-    let result: Result | undefined;
-    let outgoing: Outgoing<Response>;
-    try {
-      const caller = callerOf(call, options);
-      const { request } = call;
-      if (request instanceof DecodeFailure) throw malformed(work.malformed, request);
-      gate.enter();
-      try {
-        result = await work.run(request, caller);
-      } finally {
-        gate.leave();
-      }
-      outgoing = { message: work.answer(result), sent: false };
-    } catch (thrown) {
-      if (result !== undefined) work.lost(result);
-      options.onError(thrown);
-      callback(toStatus(thrown));
-      return;
-    }
-    // Encoding happens inside, at once, and only if the call can still be answered.
-    callback(null, outgoing);
-    if (!outgoing.sent) work.lost(result);
-  };
-  return (call, callback) => void serve(call, callback);
-}
-
 function stream<Request extends { readonly tag: Int64 }, Result, Response>(
   options: ServiceOptions,
   work: Omit<StreamWork<Request, Result, Response>, "inFlightMax" | "caller" | "onError">,
@@ -140,10 +75,6 @@ function stream<Request extends { readonly tag: Int64 }, Result, Response>(
     };
     new BoundedStream<Request, Result, Response>(call, bounded, options.gate).serve();
   };
-}
-
-function callerOf(call: AnyCall, options: ServiceOptions): Caller {
-  return options.authenticator.authenticate(keyOf(call.metadata), options.peer ?? call.getPeer());
 }
 
 /** A repeated answer holds nothing of its own: its money belongs to the first one. */

@@ -18,6 +18,7 @@ export const GRPC_CODES: Readonly<Record<ErrorCode, status>> = {
   "auth.denied": status.PERMISSION_DENIED,
   "report.invalid": status.INVALID_ARGUMENT,
   "report.conflict": status.ALREADY_EXISTS,
+  "admin.invalid": status.INVALID_ARGUMENT,
   "decision.not_found": status.NOT_FOUND,
   "decision.too_old": status.NOT_FOUND,
   "decision.finished": status.FAILED_PRECONDITION,

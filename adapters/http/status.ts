@@ -10,6 +10,7 @@ export const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   "auth.denied": 403,
   "report.invalid": 400,
   "report.conflict": 409,
+  "admin.invalid": 400,
   "decision.not_found": 404,
   "decision.too_old": 410,
   "decision.finished": 409,

@@ -11,6 +11,7 @@ import type { BundleSource } from "../../engine/ports.ts";
 import type { Posting } from "../../engine/ledger/entry.ts";
 import { reportEntryId, UNDELIVERED } from "../../engine/ledger/settle.ts";
 import { inStateOrder } from "../../engine/record/order.ts";
+import { freezeOf, grantOf } from "../../engine/record/control.ts";
 import { entryRecord, recordedAnswer } from "../../engine/record/write.ts";
 import type { EndReply, SettleReply, SettleRequest } from "../../engine/reservation/lifecycle.ts";
 import type { ScopeCharge } from "../../engine/reservation/reservation.ts";
@@ -78,9 +79,10 @@ class Recovering {
         this.#reports.set(reportId(line), line);
         return undefined;
       case "freeze":
-        if (line.frozen)
-          return this.#store.freeze(line.tenant, { reason: line.reason, scope: line.scope });
+        if (line.frozen) return this.#store.freeze(line.tenant, freezeOf(line));
         return this.#store.unfreeze(line.tenant, line.scope);
+      case "grant":
+        return this.#store.grant(grantOf(line));
       case "rejected":
       case "bundle":
         return undefined;

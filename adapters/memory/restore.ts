@@ -73,7 +73,7 @@ function applyLine(reservation: Reservation, line: EntryRecord | ReportRecord): 
   }
   applyPostings(reservation, line);
   if (line.entry === "released" || line.entry === "expired") reservation.state = line.entry;
-  if (line.entry === "expired" && reservation.chargedNanoUsd === 0n) {
+  if (line.entry === "expired" && reservation.sequence === 0) {
     reservation.counted = safeNumber(postedNanoUsd(BigInt(line.cost_pico_usd)));
   }
   if (line.entry === "settled" && !line.flags.includes("partial")) reservation.state = "settled";

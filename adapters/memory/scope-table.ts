@@ -1,6 +1,8 @@
 import type {
   ScopeCharge,
   ScopeSnapshot,
+  ScopeStatus,
+  VelocityRequest,
   WindowParameters,
 } from "../../engine/reservation/reservation.ts";
 import {
@@ -48,6 +50,20 @@ export class ScopeTable {
         return judged;
       });
       return { hot, inFlight: state.inFlight, retryAfterMs, windows };
+    });
+  }
+
+  /** Every scope as it is now, judged on a copy: looking teaches and rolls nothing. */
+  look({ kinds, nowMs }: Pick<VelocityRequest, "kinds" | "nowMs">): readonly ScopeStatus[] {
+    const parameters = new Map(kinds.map(({ kind, windows }) => [kind, windows]));
+    return [...this.scopes].map(([scope, { bornMs, inFlight, windows }]) => {
+      const kind = scope.slice(0, scope.indexOf(":"));
+      const judged = (parameters.get(kind) ?? []).map((one, index) => {
+        const window = { ...(windows[index] as WindowState) };
+        rollWindow(window, one, nowMs);
+        return judgeWindow(window, one, nowMs, nowMs - bornMs);
+      });
+      return { inFlight, kind, scope, windows: judged };
     });
   }
 

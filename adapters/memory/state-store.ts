@@ -8,12 +8,17 @@ import type {
   AdjustReply,
   AdjustRequest,
   Freeze,
+  Grant,
   Hold,
   ReserveReply,
   ReserveRequest,
   ScopeCharge,
+  ScopeStatus,
   Snapshot,
+  TenantFreeze,
+  VelocityRequest,
 } from "../../engine/reservation/reservation.ts";
+import { busiest } from "../../engine/velocity/busiest.ts";
 import { BalanceTable } from "./balance-table.ts";
 import { restoreReservation } from "./restore.ts";
 import { isLive, type Reservation } from "./reservation-table.ts";
@@ -195,13 +200,36 @@ export class MemoryStateStore implements StateStore {
   }
 
   freeze(tenant: string, freeze: Freeze): Promise<void> {
-    this.tenant(tenant).freezes.set(freeze.scope, freeze.reason);
+    this.tenant(tenant).freezes.set(freeze.scope, freeze);
     return Promise.resolve();
   }
 
   unfreeze(tenant: string, scope: string): Promise<void> {
     this.tenant(tenant).freezes.delete(scope);
     return Promise.resolve();
+  }
+
+  freezes(): Promise<readonly TenantFreeze[]> {
+    const all = [...this.#tenants].flatMap(([tenant, { freezes }]) =>
+      [...freezes.values()].map((freeze) => ({ ...freeze, tenant })),
+    );
+    return Promise.resolve(all);
+  }
+
+  grant(grant: Grant): Promise<void> {
+    this.tenant(grant.tenant).grants.set(`${grant.budget}\n${grant.id}`, grant);
+    return Promise.resolve();
+  }
+
+  grants(): Promise<readonly Grant[]> {
+    return Promise.resolve(
+      [...this.#tenants.values()].flatMap(({ grants }) => [...grants.values()]),
+    );
+  }
+
+  velocity(request: VelocityRequest): Promise<readonly ScopeStatus[]> {
+    const scopes = this.#tenants.get(request.tenant)?.scopes.look(request) ?? [];
+    return Promise.resolve(busiest(scopes, request.top));
   }
 
   balances(): Promise<readonly Balance[]> {
@@ -318,15 +346,15 @@ export class MemoryStateStore implements StateStore {
     let chargedNanoUsd = 0n;
     const postings = reservation.holds.flatMap((hold, index) => {
       const held = reservation.held[index] ?? 0n;
-      // A partial report is what is known of the call, unless it says that nothing was used.
-      const charge = reservation.chargedNanoUsd === 0n ? hold.onExpiryAmount : 0n;
+      // A partial report is what is known of the call: nothing is charged on top of it.
+      const charge = reservation.sequence === 0 ? hold.onExpiryAmount : 0n;
       if (hold.unit === "nano_usd" && charge > chargedNanoUsd) chargedNanoUsd = charge;
       reservation.settled[index] = (reservation.settled[index] ?? 0n) + charge;
       return held === 0n && charge === 0n ? [] : [this.#balances.post(hold, -held, charge, nowMs)];
     });
     reservation.held = reservation.held.map(() => 0n);
     tenant.scopes.land(reservation.marks);
-    if (reservation.chargedNanoUsd === 0n) {
+    if (reservation.sequence === 0) {
       const correction = Number(chargedNanoUsd) - reservation.counted;
       tenant.scopes.correct(reservation.marks, correction, 0, nowMs);
       tenant.runs.correct(reservation.run, correction);

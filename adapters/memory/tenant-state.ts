@@ -1,4 +1,4 @@
-import type { Freeze } from "../../engine/reservation/reservation.ts";
+import type { Freeze, Grant } from "../../engine/reservation/reservation.ts";
 import { RunTable } from "./run-table.ts";
 import { ScopeTable } from "./scope-table.ts";
 
@@ -17,7 +17,9 @@ interface Endings {
 export class TenantState {
   readonly scopes = new ScopeTable();
   readonly runs = new RunTable();
-  readonly freezes = new Map<string, string>();
+  readonly freezes = new Map<string, Freeze>();
+  /** By budget and id. */
+  readonly grants = new Map<string, Grant>();
   readonly #endings = new Map<string, Endings>();
   #latestMs = 0;
 
@@ -31,8 +33,8 @@ export class TenantState {
     if (this.freezes.size === 0) return NONE;
     const found: Freeze[] = [];
     for (const scope of scopes) {
-      const reason = this.freezes.get(scope);
-      if (reason !== undefined) found.push({ reason, scope });
+      const freeze = this.freezes.get(scope);
+      if (freeze !== undefined) found.push(freeze);
     }
     return found;
   }
@@ -62,8 +64,10 @@ export class TenantState {
     if (expired) endings.expired += 1;
   }
 
-  /** Forgets scopes, runs and principals that were idle since before the given times. */
+  /** Forgets grants that ended, and scopes, runs and principals that were idle, before the given times. */
   forget(scopesBeforeMs: number, runsBeforeMs: number): void {
+    for (const [key, { untilMs }] of this.grants)
+      if (untilMs < runsBeforeMs) this.grants.delete(key);
     const { scopes } = this.scopes;
     for (const [name, state] of scopes) {
       if (state.seenMs < scopesBeforeMs && state.inFlight === 0) scopes.delete(name);

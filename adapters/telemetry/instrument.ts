@@ -1,17 +1,11 @@
 import { WeirError } from "../../engine/errors.ts";
+import type { Operator } from "../../engine/operator/operator.ts";
 import type { Caller, Weir } from "../../engine/weir.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** The same engine, with every call counted. `elapsedUs` is a monotonic clock in microseconds. */
 export function instrument(weir: Weir, metrics: Metrics, elapsedUs: () => number): Weir {
-  const counted = async <Result>(call: Promise<Result>): Promise<Result> => {
-    try {
-      return await call;
-    } catch (thrown) {
-      metrics.failed(WeirError.from(thrown).code);
-      throw thrown;
-    }
-  };
+  const counted = countingFailures(metrics);
   return {
     async decide(raw, caller) {
       const startUs = elapsedUs();
@@ -31,6 +25,19 @@ export function instrument(weir: Weir, metrics: Metrics, elapsedUs: () => number
   };
 }
 
+/** The same operator's side, with every failure counted. */
+export function instrumentOperator(operator: Operator, metrics: Metrics): Operator {
+  const counted = countingFailures(metrics);
+  return {
+    freeze: (raw, caller) => counted(operator.freeze(raw, caller)),
+    unfreeze: (raw, caller) => counted(operator.unfreeze(raw, caller)),
+    freezes: (raw, caller) => counted(operator.freezes(raw, caller)),
+    grant: (raw, caller) => counted(operator.grant(raw, caller)),
+    budgets: (raw, caller) => counted(operator.budgets(raw, caller)),
+    velocity: (raw, caller) => counted(operator.velocity(raw, caller)),
+  };
+}
+
 /** The same authentication, with every refusal counted: it never reaches the engine. */
 export function countRefusals(
   authenticator: { authenticate(key: string | null, peer: string): Caller },
@@ -45,5 +52,16 @@ export function countRefusals(
         throw thrown;
       }
     },
+  };
+}
+
+function countingFailures(metrics: Metrics) {
+  return async <Result>(call: Promise<Result>): Promise<Result> => {
+    try {
+      return await call;
+    } catch (thrown) {
+      metrics.failed(WeirError.from(thrown).code);
+      throw thrown;
+    }
   };
 }

@@ -9,6 +9,7 @@ import { type Estimate, estimate } from "../pricing/estimate.ts";
 import type { Evaluation } from "../record/record.ts";
 import { CanonicalText } from "../record/canonical.ts";
 import { matchHolds } from "../reservation/budgets.ts";
+import type { GrantTable } from "../reservation/grants.ts";
 import type { Hold, ScopeCharge, Snapshot } from "../reservation/reservation.ts";
 import { freezeScopes, matchScopes } from "../velocity/scopes.ts";
 import type { Mode } from "./decision.ts";
@@ -36,6 +37,8 @@ export interface Context {
   readonly held: boolean;
   readonly forced: boolean;
   readonly stateSequence: number;
+  /** Absent: none. */
+  readonly grants?: GrantTable;
 }
 
 /** What the policy said of each model tried, and which one is to run. */
@@ -58,12 +61,18 @@ export interface Judgement {
 }
 
 /** Prices and matches one model for an intent. */
-export function planOption(intent: Intent, bundle: Bundle, model: string, nowMs: number): Option {
+export function planOption(
+  intent: Intent,
+  bundle: Bundle,
+  model: string,
+  nowMs: number,
+  grants?: GrantTable,
+): Option {
   const priced = estimate(intent, bundle.pricing, nowMs, model);
   return {
     model,
     estimate: priced,
-    holds: matchHolds(bundle.budgets, intent, model, priced, nowMs),
+    holds: matchHolds(bundle.budgets, intent, model, priced, nowMs, grants),
     scopes: matchScopes(bundle.scopes, intent, model),
     costNanoUsd: safeNumber(postedNanoUsd(priced.expectedPicoUsd)),
   };
@@ -113,7 +122,7 @@ export async function judge(
   const routes = routesToTry(context, asked);
   let rerouted: Judgement["rerouted"] = null;
   for (const model of routes) {
-    const option = planOption(context.intent, context.bundle, model, context.nowMs);
+    const option = planOption(context.intent, context.bundle, model, context.nowMs, context.grants);
     const adjusted = await adjust(option);
     const { verdict } = evaluate(option, adjusted.snapshot);
     if (verdict?.effect === "allow" && adjusted.held) {

@@ -31,7 +31,27 @@ export function checkClaims(
 
 /** Whether the principal may act for the tenant at all: reports, cancels and reads ask this. */
 export function mayActFor(principals: Principals, principal: string, tenant: string): boolean {
-  if (!Object.hasOwn(principals, principal)) return false;
-  const tenants = principals[principal]?.tenants ?? [];
+  const tenants = tenantsOf(principals, principal);
   return tenants.includes("*") || tenants.includes(tenant);
+}
+
+/** Tenants the principal may act for; "*" for any. A stranger has none. */
+export function tenantsOf(principals: Principals, principal: string): readonly string[] {
+  return Object.hasOwn(principals, principal) ? (principals[principal]?.tenants ?? []) : [];
+}
+
+/**
+ * Refuses (`auth.denied`) who is no operator of the tenant. The tenant "*", the whole platform, takes
+ * an operator of every tenant.
+ */
+export function checkOperator(principals: Principals, principal: string, tenant: string): void {
+  if (isOperator(principals, principal, tenant)) return;
+  const message = `principal ${principal} is no operator of ${tenant === "*" ? "the whole platform" : `tenant ${tenant}`}`;
+  throw new WeirError("auth.denied", message);
+}
+
+/** Whether the principal may freeze, grant and look at the state of the tenant. */
+export function isOperator(principals: Principals, principal: string, tenant: string): boolean {
+  if (!mayActFor(principals, principal, tenant)) return false;
+  return principals[principal]?.roles?.includes("operator") ?? false;
 }

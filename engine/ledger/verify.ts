@@ -1,7 +1,7 @@
 import type { Balance } from "../ports.ts";
 import { inStateOrder } from "../record/order.ts";
 import { reservedEntry } from "../record/write.ts";
-import type { DecisionRecord, EntryRecord, LogLine } from "../record/record.ts";
+import type { DecisionRecord, EntryRecord, GrantRecord, LogLine } from "../record/record.ts";
 
 /** One thing that is wrong: where, and what. */
 export interface Problem {
@@ -45,12 +45,15 @@ class Check {
   readonly #open = new Map<string, OpenHold>();
   readonly #entryIds = new Set<string>();
   readonly #decisionIds = new Set<string>();
+  /** When each grant ends, epoch ms. */
+  readonly #grantedUntil = new Map<string, number>();
   readonly #balances = new Map<string, { held: bigint; settled: bigint }>();
   #entries = 0;
 
   take(line: LogLine): void {
     if (line.kind === "decision") this.#takeDecision(line);
     else if (line.kind === "entry") this.#takeEntry(line);
+    else if (line.kind === "grant") this.#takeGrant(line);
   }
 
   compare(balances: readonly Balance[]): void {
@@ -92,6 +95,18 @@ class Check {
       const free = BigInt(hold.amount) === 0n || reservation.forced || hold.mode === "soft";
       if (free || balance === undefined) continue;
       if (balance.held + balance.settled > BigInt(hold.limit)) this.#overdrawn.add(hold.instance);
+    }
+  }
+
+  /** A grant raises a limit by what it says; its id is not used again while it is in force. */
+  #takeGrant(grant: GrantRecord): void {
+    const { amount, at_ms, budget, id, limit_after: after, limit_before: before, tenant } = grant;
+    const key = JSON.stringify([tenant, budget, id]);
+    if ((this.#grantedUntil.get(key) ?? 0) > at_ms) this.#problem(id, "granted twice");
+    this.#grantedUntil.set(key, grant.until_ms);
+    if (BigInt(amount) <= 0n || grant.until_ms <= at_ms) this.#problem(id, "grants nothing");
+    if (BigInt(before) + BigInt(amount) !== BigInt(after)) {
+      this.#problem(id, `grants ${amount}, but raises the limit from ${before} to ${after}`);
     }
   }
 

@@ -153,9 +153,14 @@ export interface VelocityWindowData {
   readonly calls_min: number;
 }
 
+/** What a principal may do besides deciding and reporting. */
+export type Role = "operator";
+
 export interface PrincipalData {
   /** Tenants it may act for; "*" for any. */
   readonly tenants: readonly string[];
   /** Values it may claim per attribution field; a field not named may hold anything. */
   readonly claims: Readonly<Partial<Record<AttributionField, readonly string[]>>>;
+  /** "operator": may freeze, grant and look at the state of its tenants. Absent: none. */
+  readonly roles?: readonly Role[];
 }

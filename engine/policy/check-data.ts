@@ -48,7 +48,12 @@ export function checkData(data: BundleData): void {
   if (missing.length > 0) {
     throw new WeirError("bundle.invalid", `data.json lacks config.${missing.join(", config.")}`);
   }
-  const violations = [...limitFaults(data.limits), ...modelFaults(data), ...estimateFaults(data)];
+  const violations = [
+    ...limitFaults(data.limits),
+    ...modelFaults(data),
+    ...estimateFaults(data),
+    ...roleFaults(data),
+  ];
   const [first] = violations;
   if (first === undefined) return;
   throw new WeirError("bundle.invalid", `data refused: ${first.field}: ${first.description}`, {
@@ -122,6 +127,16 @@ function estimateFaults(data: BundleData): readonly FieldViolation[] {
       faults.push({ description: `${expected} exceeds p95, ${p95}`, field: `${field}.expected` });
     }
     return faults;
+  });
+}
+
+/** A role that is misspelt would be one that nobody has. */
+function roleFaults({ principals }: BundleData): readonly FieldViolation[] {
+  return Object.entries(principals).flatMap(([id, { roles }]) => {
+    if (roles === undefined) return [];
+    if (Array.isArray(roles) && roles.every((role) => role === "operator")) return [];
+    const description = `${JSON.stringify(roles)} is not accepted; accepted is a list of "operator"`;
+    return [{ description, field: `config.principals["${id}"].roles` }];
   });
 }
 

@@ -5,20 +5,21 @@ const WINDOW = 16_384;
 
 /**
  * Log lines in the order in which the store made their changes. Decisions that overlap reach the log
- * in another order than they reserved in; lines without a change keep their place after the last one
- * that had one.
+ * in another order than they reserved in; lines without a change keep their place after the latest change
+ * before them, so they keep their own order: a freeze and its lifting, a grant.
  */
 export function* inStateOrder<Line extends LogLine>(lines: Iterable<Line>): Generator<Line> {
   let waiting: { readonly line: Line; readonly sequence: number }[] = [];
-  let last = 0;
+  let latest = 0;
   const emit = function* (count: number) {
     waiting.sort((one, other) => one.sequence - other.sequence);
     for (const { line } of waiting.slice(0, count)) yield line;
     waiting = waiting.slice(count);
   };
   for (const line of lines) {
-    last = stateSequence(line) ?? last;
-    waiting.push({ line, sequence: last });
+    const sequence = stateSequence(line);
+    if (sequence !== null && sequence > latest) latest = sequence;
+    waiting.push({ line, sequence: sequence ?? latest });
     if (waiting.length >= 2 * WINDOW) yield* emit(WINDOW);
   }
   yield* emit(waiting.length);

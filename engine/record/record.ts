@@ -154,7 +154,7 @@ export interface RejectedRecord {
   readonly principal: string;
 }
 
-/** A kill switch set or lifted. */
+/** A kill switch set or lifted, written before it takes effect. */
 export interface FreezeRecord {
   readonly v: typeof RECORD_VERSION;
   readonly kind: "freeze";
@@ -163,7 +163,29 @@ export interface FreezeRecord {
   readonly frozen: boolean;
   readonly reason: string;
   readonly scope: string;
+  /** "*": the whole platform. */
   readonly tenant: string;
+  /** How it was before; absent where that was not asked. */
+  readonly before?: { readonly frozen: boolean; readonly reason: string };
+}
+
+/** A budget raised for a time, written before it takes effect. */
+export interface GrantRecord {
+  readonly v: typeof RECORD_VERSION;
+  readonly kind: "grant";
+  readonly id: string;
+  readonly at_ms: number;
+  readonly actor: string;
+  /** In the unit. */
+  readonly amount: string;
+  readonly budget: string;
+  /** Limit of every instance, active grants included, before and after. */
+  readonly limit_after: string;
+  readonly limit_before: string;
+  readonly reason: string;
+  readonly tenant: string;
+  readonly unit: Unit;
+  readonly until_ms: number;
 }
 
 /** A bundle became the one that decides. */
@@ -181,6 +203,7 @@ export type LogLine =
   | ReportRecord
   | RejectedRecord
   | FreezeRecord
+  | GrantRecord
   | BundleRecord;
 
 /** The input the model asked for was judged on; a decision has been judged at least once. */

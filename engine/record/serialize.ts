@@ -15,6 +15,7 @@ export function serializeLine(line: LogLine): string {
       return JSON.stringify(line);
     case "rejected":
     case "freeze":
+    case "grant":
     case "bundle":
       return canonicalJson(line);
   }

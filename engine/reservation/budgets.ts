@@ -9,7 +9,10 @@ import type { BudgetData } from "../policy/bundle-data.ts";
 import type { Estimate } from "../pricing/estimate.ts";
 import { planWindow, type Windowing } from "./budget-window.ts";
 import { checkBudget } from "./check-budgets.ts";
+import { GrantTable } from "./grants.ts";
 import type { Hold } from "./reservation.ts";
+
+const NO_GRANTS = new GrantTable();
 
 /** The budgets of a bundle, by tenant, ready to match. */
 export interface BudgetPlan {
@@ -18,8 +21,11 @@ export interface BudgetPlan {
   onStateLoss(tenant: string, budget: string): "closed" | "open";
 }
 
-interface PlannedBudget {
+/** A checked definition, ready to match. */
+export interface PlannedBudget {
   readonly data: BudgetData;
+  /** Start of every counter key: tenant, id and the digest of what makes a counter another one. */
+  readonly keyPrefix: string;
   readonly unit: Unit;
   readonly limit: bigint;
   readonly reserve: "ceiling" | "p95" | "expected";
@@ -60,18 +66,22 @@ export function planBudgets(definitions: readonly BudgetData[]): BudgetPlan {
   };
 }
 
-/** Matches an intent's budgets and says what it would hold on each, for one model's estimate. */
+/**
+ * Matches an intent's budgets and says what it would hold on each, for one model's estimate. Grants in
+ * force raise the limits, so stores need to know nothing of them.
+ */
 export function matchHolds(
   plan: BudgetPlan,
   intent: Intent,
   model: string,
   estimate: Estimate,
   nowMs: number,
+  grants: GrantTable = NO_GRANTS,
 ): readonly Hold[] {
   const holds: Hold[] = [];
   for (const budget of plan.byTenant.get(intent.tenant) ?? []) {
     if (!selects(budget, intent, model)) continue;
-    const hold = holdFor(budget, intent, estimate, nowMs);
+    const hold = holdFor(budget, intent, estimate, nowMs, grants);
     if (hold !== null) holds.push(hold);
   }
   if (holds.length > LIMITS.budgetsPerIntent) {
@@ -100,6 +110,7 @@ function holdFor(
   intent: Intent,
   estimate: Estimate,
   nowMs: number,
+  grants: GrantTable,
 ): Hold | null {
   const owner = ownerOf(budget.data, intent);
   if (owner === null) return null;
@@ -108,7 +119,7 @@ function holdFor(
     budget: budget.data.id,
     unit: budget.unit,
     mode: budget.data.mode,
-    limit: budget.limit,
+    limit: budget.limit + grants.extra(intent.tenant, budget.data.id, nowMs),
     amount,
     onExpiryAmount: expiryAmount(budget, estimate, amount),
     ...budget.window(owner, nowMs),
@@ -166,10 +177,10 @@ function amountOf(
 function planBudget(data: BudgetData): PlannedBudget {
   const identity = JSON.stringify([data.unit, data.match, data.window, data.per]);
   const digest = createHash("sha256").update(identity).digest("hex").slice(0, 12);
-  // Start of every counter key: tenant, id and the digest of what makes a counter another one.
   const keyPrefix = `${encodeURIComponent(data.tenant)}|${encodeURIComponent(data.id)}|${digest}`;
   return {
     data,
+    keyPrefix,
     unit: UNITS[data.unit],
     limit: data.unit === "usd" ? nanoFromMicroUsd(data.limit) : BigInt(data.limit),
     reserve: data.reserve ?? (data.mode === "hard" ? "ceiling" : "p95"),

@@ -132,6 +132,50 @@ export interface WindowSnapshot {
 export interface Freeze {
   readonly scope: string;
   readonly reason: string;
+  /** Who set it and when, epoch ms: for operators; absent where that is not known. */
+  readonly actor?: string;
+  readonly atMs?: number;
+}
+
+/** A freeze where it is set; tenant "*": the whole platform. */
+export interface TenantFreeze extends Freeze {
+  readonly tenant: string;
+}
+
+/** A temporary increase of every instance of a budget. */
+export interface Grant {
+  readonly id: string;
+  readonly tenant: string;
+  readonly budget: string;
+  readonly unit: Unit;
+  /** In the unit; above zero. */
+  readonly amount: bigint;
+  /** The first instant at which it no longer counts, epoch ms. */
+  readonly untilMs: number;
+  readonly reason: string;
+  readonly actor: string;
+  readonly atMs: number;
+}
+
+/** Which velocity scopes an operator wants to see. */
+export interface VelocityRequest {
+  readonly tenant: string;
+  /** How many, the busiest first. */
+  readonly top: number;
+  readonly nowMs: number;
+  /** Windows of each kind of scope, as the current bundle has them. */
+  readonly kinds: readonly {
+    readonly kind: string;
+    readonly windows: readonly WindowParameters[];
+  }[];
+}
+
+/** A velocity scope as it is now. */
+export interface ScopeStatus {
+  readonly scope: string;
+  readonly kind: string;
+  readonly inFlight: number;
+  readonly windows: readonly WindowSnapshot[];
 }
 
 export type ReserveReply =

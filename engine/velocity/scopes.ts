@@ -23,7 +23,9 @@ const LEARNING: Readonly<
 };
 const WINDOWS = Object.keys(LEARNING) as readonly WindowName[];
 const LEAVE_PERCENT = 70;
-const KINDS = new Set<string>(["tenant", "model", "run", ...ATTRIBUTION_FIELDS]);
+/** Kinds of scope: what velocity is counted by, and what a freeze may name. */
+export const SCOPE_KINDS = ["tenant", "model", "run", ...ATTRIBUTION_FIELDS] as const;
+const KINDS = new Set<string>(SCOPE_KINDS);
 const NANO_PER_MICRO = 1_000;
 
 /** Checks the velocity data of a bundle (`bundle.invalid`) and prepares it. */

@@ -22,6 +22,266 @@ export interface Codec<T> {
 
 export namespace weir {
   export namespace v1 {
+    /** What a budget is counted in. */
+    export type BudgetUnit = number;
+    export const BudgetUnit: {
+      /** Same as usd. */
+      readonly BUDGET_UNIT_UNSPECIFIED: 0;
+      /** Money; amounts are micro-USD. */
+      readonly BUDGET_UNIT_USD: 1;
+      /** Tokens, input and output. */
+      readonly BUDGET_UNIT_TOKENS: 2;
+      /** Calls. */
+      readonly BUDGET_UNIT_CALLS: 3;
+    };
+    /** A kill switch in force. */
+    export interface Freeze {
+      /** Tenant it is set for; "*": the whole platform. */
+      tenant: string;
+      /** What is frozen: "*" for every call of the tenant, or "kind:value" ("team:search"). */
+      scope: string;
+      /** Why, as the operator said. 1 to 256 characters. */
+      reason: string;
+      /** Principal that set it; empty where that is not known. */
+      actor: string;
+      /** When it was set, milliseconds since the Unix epoch; 0 where that is not known. */
+      atMs: Int64;
+    }
+    export const Freeze: Codec<weir.v1.Freeze>;
+    /** A change of a kill switch, as it was recorded. */
+    export interface FreezeChange {
+      /** Tenant it was made for; "*": the whole platform. */
+      tenant: string;
+      /** Scope that was frozen or is free again. */
+      scope: string;
+      /** Why, as the operator said. */
+      reason: string;
+      /** Principal that made it. */
+      actor: string;
+      /** When it was made, milliseconds since the Unix epoch. */
+      atMs: Int64;
+      /** Whether the scope was frozen before. */
+      wasFrozen: boolean;
+    }
+    export const FreezeChange: Codec<weir.v1.FreezeChange>;
+    /** A budget as the policy bundle defines it. Amounts are micro-USD, tokens or calls, by unit. */
+    export interface BudgetDefinition {
+      /** Id, unique within the tenant. */
+      id: string;
+      /** What it is counted in. */
+      unit: weir.v1.BudgetUnit;
+      /** Limit of each instance without grants. 0 to 9000000000000000. */
+      limit: Int64;
+      /** True: calls that do not fit are blocked. False: they are only told. */
+      hard: boolean;
+      /** Its window for people: "day in Europe/Berlin", "last 600 s", "run". */
+      window: string;
+      /** There is one instance for each value of these fields ("user", "run"). */
+      per: string[];
+      /** Attribution, model or operation it selects; every field must match one of its values. */
+      match: weir.v1.BudgetMatch[];
+    }
+    export const BudgetDefinition: Codec<weir.v1.BudgetDefinition>;
+    /** One field a budget selects on. */
+    export interface BudgetMatch {
+      /** Name of the field ("team"). */
+      field: string;
+      /** Accepted values. */
+      values: string[];
+    }
+    export const BudgetMatch: Codec<weir.v1.BudgetMatch>;
+    /** A live instance of a budget. Amounts are micro-USD (used ones rounded up, remaining down), tokens or calls, by unit. */
+    export interface BudgetInstance {
+      /** Id of the budget. */
+      budget: string;
+      /** What it is counted in. */
+      unit: weir.v1.BudgetUnit;
+      /** Start of the window, milliseconds since the Unix epoch; 0 for a run. */
+      startsAtMs: Int64;
+      /** First instant after the window, milliseconds since the Unix epoch; 0 for a run. */
+      endsAtMs: Int64;
+      /** Whose instance it is: value by field of `per`; empty if there is one for all. */
+      per: Record<string, string>;
+      /** Limit, grants included. */
+      limit: Int64;
+      /** Part of the limit that grants in force add. */
+      granted: Int64;
+      /** Held for calls in flight. */
+      held: Int64;
+      /** Charged. */
+      settled: Int64;
+      /** Left; below zero where more was charged than held, or a grant has ended. */
+      remaining: Int64;
+      /** Held and charged in percent of the limit, rounded up; may exceed 100. */
+      usedPercent: Int64;
+    }
+    export const BudgetInstance: Codec<weir.v1.BudgetInstance>;
+    /** A temporary increase of every instance of a budget. */
+    export interface Grant {
+      /** Id. */
+      id: string;
+      /** Tenant of the budget. */
+      tenant: string;
+      /** Budget it raises. */
+      budget: string;
+      /** Unit of the budget. */
+      unit: weir.v1.BudgetUnit;
+      /** By how much, micro-USD, tokens or calls. 1 to 9000000000000000. */
+      amount: Int64;
+      /** First instant at which it no longer counts, milliseconds since the Unix epoch. */
+      untilMs: Int64;
+      /** Why, as the operator said. 1 to 256 characters. */
+      reason: string;
+      /** Principal that made it. */
+      actor: string;
+      /** When it was made, milliseconds since the Unix epoch. */
+      atMs: Int64;
+    }
+    export const Grant: Codec<weir.v1.Grant>;
+    /** Spend velocity of one scope. */
+    export interface ScopeVelocity {
+      /** "team:search". */
+      scope: string;
+      /** Calls admitted and not yet reported, cancelled or expired. */
+      inFlight: Int64;
+      /** The windows of a second, a minute and an hour, in this order. */
+      windows: weir.v1.WindowVelocity[];
+    }
+    export const ScopeVelocity: Codec<weir.v1.ScopeVelocity>;
+    /** Spend velocity of one scope in one window. */
+    export interface WindowVelocity {
+      /** "1s", "1m" or "1h". */
+      window: string;
+      /** Spent in the window that ends now, micro-USD, rounded up. */
+      rateMicroUsd: Int64;
+      /** Rate at which the window becomes hot, micro-USD, rounded down; -1: none. */
+      limitMicroUsd: Int64;
+      /** Rate in percent of the limit, rounded down; 0 without a limit. */
+      limitPercent: Int64;
+      /** Rate in percent of the scope's own baseline, rounded down; 0 until it has learnt five windows. */
+      baselinePercent: Int64;
+      /** Whether the limit follows the scope's own baseline: it is a day old and has learnt enough. */
+      armed: boolean;
+      /** Whether the window is over its limit, or has not come down to 70 % of it since. */
+      hot: boolean;
+      /** Calls admitted in the window. */
+      calls: Int64;
+      /** Milliseconds until the window cools if nothing more comes; 0 if it is not hot. */
+      retryAfterMs: Int64;
+    }
+    export const WindowVelocity: Codec<weir.v1.WindowVelocity>;
+    /** Request to set a kill switch. */
+    export interface FreezeRequest {
+      /** "*" for every call of the tenant, or "kind:value" with one of the kinds tenant, model, run, team, feature, service, user, cost_center, environment, customer. Mandatory. */
+      scope: string;
+      /** Tenant it is for; "*": the whole platform. Mandatory. */
+      tenant: string;
+      /** Why; blocked callers are told. 1 to 256 characters. Mandatory. */
+      reason: string;
+    }
+    export const FreezeRequest: Codec<weir.v1.FreezeRequest>;
+    /** Answer to a freeze. */
+    export interface FreezeResponse {
+      /** The change, as it was recorded. */
+      change: weir.v1.FreezeChange | null;
+    }
+    export const FreezeResponse: Codec<weir.v1.FreezeResponse>;
+    /** Request to lift a kill switch. */
+    export interface UnfreezeRequest {
+      /** The scope as it was frozen. Mandatory. */
+      scope: string;
+      /** Tenant it was frozen for. Mandatory. */
+      tenant: string;
+      /** Why. 1 to 256 characters. Mandatory. */
+      reason: string;
+    }
+    export const UnfreezeRequest: Codec<weir.v1.UnfreezeRequest>;
+    /** Answer to an unfreeze. */
+    export interface UnfreezeResponse {
+      /** The change, as it was recorded. */
+      change: weir.v1.FreezeChange | null;
+    }
+    export const UnfreezeResponse: Codec<weir.v1.UnfreezeResponse>;
+    /** Request to list the kill switches. */
+    export interface ListFreezesRequest {
+      /** Tenant; those of the whole platform are listed with it. Empty: every tenant the caller operates. */
+      tenant: string;
+    }
+    export const ListFreezesRequest: Codec<weir.v1.ListFreezesRequest>;
+    /** Kill switches in force. */
+    export interface ListFreezesResponse {
+      /** The latest first. */
+      freezes: weir.v1.Freeze[];
+    }
+    export const ListFreezesResponse: Codec<weir.v1.ListFreezesResponse>;
+    /** Request to list budgets. */
+    export interface ListBudgetsRequest {
+      /** Tenant. Mandatory. */
+      tenant: string;
+      /** One budget; empty: every one. */
+      budget: string;
+    }
+    export const ListBudgetsRequest: Codec<weir.v1.ListBudgetsRequest>;
+    /** Budgets and what is used of them. */
+    export interface ListBudgetsResponse {
+      /** Live instances, the fullest first; at most 1000. A budget without `per` always has one. */
+      instances: weir.v1.BudgetInstance[];
+      /** How many there are. */
+      total: Int64;
+      /** The budgets they belong to. */
+      definitions: weir.v1.BudgetDefinition[];
+      /** Grants in force on them. */
+      grants: weir.v1.Grant[];
+      /** When this was so, milliseconds since the Unix epoch. */
+      nowMs: Int64;
+    }
+    export const ListBudgetsResponse: Codec<weir.v1.ListBudgetsResponse>;
+    /** Request to raise a budget for a time. */
+    export interface GrantBudgetRequest {
+      /** Tenant of the budget. Mandatory. */
+      tenant: string;
+      /** Id of the budget. Mandatory. */
+      budget: string;
+      /** Unit of the amount; it must be the budget's. */
+      unit: weir.v1.BudgetUnit;
+      /** By how much, micro-USD, tokens or calls. 1 to 9000000000000000; with the limit and other grants at most as much. Mandatory. */
+      amount: Int64;
+      /** When it ends, milliseconds since the Unix epoch; at most 366 days ahead. Mandatory. */
+      untilMs: Int64;
+      /** Why. 1 to 256 characters. Mandatory. */
+      reason: string;
+      /** Id of the grant, chosen by the caller: the same request again grants nothing twice while the grant is in force. At most 128 characters; empty: one is made. */
+      id: string;
+    }
+    export const GrantBudgetRequest: Codec<weir.v1.GrantBudgetRequest>;
+    /** Answer to a grant. Amounts are in the unit of the budget. */
+    export interface GrantBudgetResponse {
+      /** The grant. */
+      grant: weir.v1.Grant | null;
+      /** Limit of every instance before it. */
+      limitBefore: Int64;
+      /** Limit of every instance now. */
+      limitAfter: Int64;
+      /** True if the same request had made it before. */
+      repeatedRequest: boolean;
+    }
+    export const GrantBudgetResponse: Codec<weir.v1.GrantBudgetResponse>;
+    /** Request to list velocity scopes. */
+    export interface GetVelocityRequest {
+      /** Tenant. Mandatory. */
+      tenant: string;
+      /** How many scopes. 1 to 1000; 0: 20. */
+      top: Int64;
+    }
+    export const GetVelocityRequest: Codec<weir.v1.GetVelocityRequest>;
+    /** Velocity scopes. */
+    export interface GetVelocityResponse {
+      /** Hot ones first, then by the share of the limit that the busiest window has reached. */
+      scopes: weir.v1.ScopeVelocity[];
+      /** When this was so, milliseconds since the Unix epoch. */
+      nowMs: Int64;
+    }
+    export const GetVelocityResponse: Codec<weir.v1.GetVelocityResponse>;
     /** What Weir answers. */
     export type Effect = number;
     export const Effect: {

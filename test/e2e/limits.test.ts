@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { readLog } from "../../adapters/embedded/segments.ts";
+import { type AdminClient, connectAdmin } from "../../adapters/grpc/admin-client.ts";
 import { dataLayout } from "../../adapters/serve/local-storage.ts";
 import { LIMITS } from "../../engine/limits.ts";
 import type { BudgetData, BundleData } from "../../engine/policy/bundle-data.ts";
@@ -422,6 +423,64 @@ describe("the bundle", () => {
     expect(await step(0), "known as long as there is room").not.toEqual(first);
     await step(LIMITS.fingerprintsPerRun);
     expect(await step(0), "forgotten once there is none").toEqual(first);
+  });
+});
+
+describe("operators", () => {
+  const DAY_MS = 86_400_000;
+  let own: Live;
+  let admin: AdminClient;
+  beforeAll(async () => {
+    own = await openLive();
+    admin = connectAdmin({ address: `127.0.0.1:${own.service.grpc.port}` });
+  });
+  afterAll(async () => {
+    admin.close();
+    await own.close();
+  });
+  const refusal = (field: string, description: string) => ({
+    code: "admin.invalid",
+    violations: [{ description, field }],
+  });
+
+  test("the reason of a freeze", async () => {
+    covered.add("reasonChars");
+    const freeze = { scope: "team:x", tenant: "acme" };
+    await admin.freeze({ ...freeze, reason: text(LIMITS.reasonChars) });
+    await expect(
+      admin.freeze({ ...freeze, reason: text(LIMITS.reasonChars + 1) }),
+    ).rejects.toMatchObject(refusal("reason", "257 characters, at most 256 are accepted"));
+  });
+
+  test("the scope of a freeze", async () => {
+    const freeze = { reason: "r", tenant: "acme" };
+    await admin.freeze({ ...freeze, scope: `cost_center:${text(LIMITS.idChars)}` });
+    const over = admin.freeze({ ...freeze, scope: `team:${text(LIMITS.idChars + 1)}` });
+    await expect(over).rejects.toMatchObject({
+      code: "admin.invalid",
+      message: expect.stringContaining('needs 1 to 128 characters after "team:"') as string,
+    });
+  });
+
+  test("the end of a grant", async () => {
+    covered.add("grantMs");
+    const grant = { amount: 1, budget: "search-day", reason: "r", tenant: "acme" };
+    const latestMs = own.clock.nowMs() + LIMITS.grantMs;
+    expect(LIMITS.grantMs).toBe(366 * DAY_MS);
+    await admin.grantBudget({ ...grant, untilMs: latestMs });
+    const over = admin.grantBudget({ ...grant, untilMs: latestMs + 1 });
+    await expect(over).rejects.toMatchObject({
+      code: "admin.invalid",
+      message: expect.stringContaining(`until_ms: ${latestMs + 1} is not accepted`) as string,
+    });
+  });
+
+  test("what is listed", async () => {
+    covered.add("listed");
+    await admin.getVelocity({ tenant: "acme", top: LIMITS.listed });
+    await expect(
+      admin.getVelocity({ tenant: "acme", top: LIMITS.listed + 1 }),
+    ).rejects.toMatchObject(refusal("top", "1001 is not a whole number from 0 to 1000"));
   });
 });
 

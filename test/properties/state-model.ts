@@ -157,7 +157,7 @@ export class StateModel {
   expire(id: string): void {
     const reservation = this.find(id);
     reservation.phase = "expired";
-    if (reservation.charged > 0n) return;
+    if (reservation.sequence > 0) return;
     reservation.expiryCharged = true;
     let charge = 0n;
     for (const hold of reservation.holds)

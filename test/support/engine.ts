@@ -12,12 +12,15 @@ import { SteppedClock } from "../../adapters/system/clock.ts";
 import { SeededIds } from "../../adapters/system/ids.ts";
 import type { Mode } from "../../engine/decision/decision.ts";
 import type { RawIntent } from "../../engine/intent/intent.ts";
+import { createOperator } from "../../engine/operator/create-operator.ts";
+import type { Operator } from "../../engine/operator/operator.ts";
 import { createWeir } from "../../engine/pipeline.ts";
 import type { Bundle } from "../../engine/policy/bundle.ts";
 import type { BundleData } from "../../engine/policy/bundle-data.ts";
 import type { BundleSource, Ports } from "../../engine/ports.ts";
 import type { LogLine } from "../../engine/record/record.ts";
 import { planBudgets } from "../../engine/reservation/budgets.ts";
+import { GrantTable } from "../../engine/reservation/grants.ts";
 import { planScopes } from "../../engine/velocity/scopes.ts";
 import type { Weir } from "../../engine/weir.ts";
 
@@ -26,6 +29,7 @@ export const SHIPPED_BUNDLE = join(import.meta.dirname, "../../bundles/starter")
 
 export interface TestEngine {
   readonly weir: Weir;
+  readonly operator: Operator;
   readonly ports: Ports;
   readonly clock: SteppedClock;
   readonly store: MemoryStateStore;
@@ -80,10 +84,13 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
     state: store,
   };
   const ports = { ...whole, ...options.ports?.(whole) };
+  const grants = new GrantTable(await store.grants());
+  const notBeforeMs = recovery.lastMs;
   const weir = createWeir(ports, {
+    grants,
     inFlightMax: options.inFlightMax ?? 10_000,
     mode: options.mode ?? "enforce",
-    notBeforeMs: recovery.lastMs,
+    notBeforeMs,
   });
   const close = async () => {
     await weir.idle();
@@ -111,6 +118,7 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
     },
     openCopy: (changed = {}) =>
       openTestEngine({ ...options, ...changed, folder: copyFolder(), startMs: clock.nowMs() }),
+    operator: createOperator(ports, { grants, notBeforeMs }),
     store,
     weir,
   };

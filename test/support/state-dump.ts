@@ -11,6 +11,7 @@ export function dumpState(
   const runs: Record<string, unknown> = {};
   const unreported: Record<string, unknown> = {};
   const freezes: Record<string, unknown> = {};
+  const grants: Record<string, unknown> = {};
   for (const [name, tenant] of store.tenants) {
     for (const [scope, { bornMs, inFlight, windows }] of tenant.scopes.scopes) {
       scopes[`${name}/${scope}`] = {
@@ -28,6 +29,7 @@ export function dumpState(
       if (endings.ended > 0) unreported[`${name}/${principal}`] = endings;
     }
     if (tenant.freezes.size > 0) freezes[name] = Object.fromEntries(tenant.freezes);
+    if (tenant.grants.size > 0) grants[name] = Object.fromEntries(tenant.grants);
   }
   const open = [...store.reservations.values()].filter(isLive).map((reservation) => {
     const { chargedNanoUsd, counted, costPicoUsd, deadlineMs, decision, digest, held, holds } =
@@ -54,6 +56,7 @@ export function dumpState(
   });
   return {
     freezes,
+    grants,
     open: open.toSorted((one, other) => (one.id < other.id ? -1 : 1)),
     runs,
     scopes,

@@ -5,11 +5,11 @@ import { WeirError } from "../../../engine/errors.ts";
 import type { RawIntent } from "../../../engine/intent/intent.ts";
 import { LIMITS } from "../../../engine/limits.ts";
 import { type Config, loadConfig } from "../../config.ts";
-import { type Address, formatAddress } from "../../config/values.ts";
 import { decisionToJson } from "../../http/from-decision.ts";
 import { intentFromJson } from "../../http/to-intent.ts";
 import type { Invocation } from "../command.ts";
 import { renderDecision } from "../render-decision.ts";
+import { serverAddress } from "../server-address.ts";
 
 /** Prints the decision on one intent, from a running service or from an engine of its own. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -28,13 +28,11 @@ export async function run(invocation: Invocation): Promise<number> {
 
 async function decideRemotely(
   intent: RawIntent,
-  { flags, terminal }: Invocation,
+  invocation: Invocation,
   config: Config,
 ): Promise<Decision> {
   const { decideOverGrpc } = await import("../over-grpc.ts");
-  const address = flags["server"] ?? terminal.env["WEIR_SERVER"] ?? reachable(config.grpcListen);
-  const key = flags["key"] ?? terminal.env["WEIR_KEY"];
-  return decideOverGrpc(intent, { address, key });
+  return decideOverGrpc(intent, serverAddress(invocation, config));
 }
 
 /** A fresh state and a log that is dropped: nothing is left behind, and no service is disturbed. */
@@ -47,12 +45,6 @@ async function decideHere(intent: RawIntent, config: Config): Promise<Decision> 
   } finally {
     await engine.close();
   }
-}
-
-// A service that listens everywhere is asked on this machine.
-function reachable({ host, port }: Address): string {
-  const everywhere = host === "0.0.0.0" || host === "::";
-  return formatAddress({ host: everywhere ? "127.0.0.1" : host, port });
 }
 
 async function readIntent({ positionals, terminal }: Invocation): Promise<RawIntent> {

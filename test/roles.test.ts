@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+
+import { FolderBundles } from "../adapters/embedded/bundles.ts";
+import { SHIPPED_BUNDLE } from "./support/engine.ts";
+import type { Role } from "../engine/policy/bundle-data.ts";
+import { checkData } from "../engine/policy/check-data.ts";
+
+const { data } = new FolderBundles(SHIPPED_BUNDLE, null).current();
+const withRoles = (roles: unknown) => ({
+  ...data,
+  principals: { ops: { claims: {}, roles: roles as readonly Role[], tenants: ["acme"] } },
+});
+
+test("the shipped data is taken, and so are principals with and without roles", () => {
+  for (const one of [data, withRoles(undefined), withRoles([]), withRoles(["operator"])]) {
+    expect(() => checkData(one)).not.toThrow();
+  }
+});
+
+test.each([["operator"], [["operater"]], [["operator", "admin"]], [null]])(
+  "roles %j are refused, naming the principal",
+  (roles) => {
+    expect(() => checkData(withRoles(roles))).toThrow(
+      `config.principals["ops"].roles: ${JSON.stringify(roles)} is not accepted; accepted is a list of "operator"`,
+    );
+  },
+);
