@@ -427,9 +427,10 @@ describe("a look", () => {
       LOCAL,
     );
     const { budgets: found, total } = await engine.operator.budgets({ tenant: "acme" }, LOCAL);
-    expect(total).toBe(6);
+    expect(total).toBe(7);
     expect(found.map(({ budget, per, usedPercent }) => [budget, usedPercent, per])).toEqual([
       ["tokens", 87, {}],
+      ["user", 13, { team: "search", user: "" }],
       ["rolling", 9, {}],
       ["user", 5, { team: "search", user: "a|b" }],
       ["day", 2, {}],

@@ -362,7 +362,7 @@ export class MemoryStateStore implements StateStore {
     }
     tenant.countEnding(reservation.principal, nowMs, true);
     const end = this.#end(reservation, "expired", postings);
-    return reservation.chargedNanoUsd === 0n
+    return reservation.sequence === 0
       ? { ...end, costPicoUsd: chargedNanoUsd * 1_000n }
       : end;
   }

@@ -224,7 +224,7 @@ describe("reports and cancels", () => {
     const live = await open();
     const { id } = accepted(await live.decide(wireIntent("unpriced")));
     const result = accepted(await live.report(report(id, { model: "openai:none" })));
-    expect(result).toMatchObject({ chargedNanoUsd: 450_000, flags: ["unpriced"] });
+    expect(result).toMatchObject({ chargedNanoUsd: 450_000, flags: ["other_model", "unpriced"] });
   });
 });
 
