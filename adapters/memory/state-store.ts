@@ -362,9 +362,7 @@ export class MemoryStateStore implements StateStore {
     }
     tenant.countEnding(reservation.principal, nowMs, true);
     const end = this.#end(reservation, "expired", postings);
-    return reservation.sequence === 0
-      ? { ...end, costPicoUsd: chargedNanoUsd * 1_000n }
-      : end;
+    return reservation.sequence === 0 ? { ...end, costPicoUsd: chargedNanoUsd * 1_000n } : end;
   }
 
   #end(
