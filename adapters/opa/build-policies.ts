@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { WeirError } from "../../engine/errors.ts";
-import type { BundleFiles } from "../../engine/policy/bundle.ts";
+import { type BundleFiles, openBundle } from "../../engine/policy/bundle.ts";
 import { buildPolicies, writeBundle } from "./compile.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -11,6 +11,8 @@ const FOLDER = "bundles/starter";
 
 try {
   const built = await buildPolicies({ root: ROOT });
+  // What would be refused at start is refused here.
+  openBundle(built);
   if (process.argv.includes("--check")) compare(built);
   else writeBundle(join(ROOT, FOLDER), built);
   const { revision } = JSON.parse(built.manifest) as { revision: string };

@@ -36,7 +36,7 @@ export interface Decision {
   readonly expiresAtMs: number;
   readonly replayed: boolean;
   readonly mode: Mode;
-  /** What it would have been, in shadow; null in enforce. */
+  /** What it would have been, in shadow, where no alternative model is tried; null in enforce. */
   readonly wouldBe: Effect | null;
   /** "forced", "open": admitted outside the budgets' guarantee; "" otherwise. */
   readonly admission: "" | "forced" | "open";

@@ -56,6 +56,7 @@ export function openBundle(files: BundleFiles): Bundle {
   const data = document.config;
   if (data === undefined) throw new WeirError("bundle.invalid", "data.json holds no config");
   checkData(data);
+  expectKnownCodes(data, weir?.rules ?? {});
   return {
     revision: manifest.revision ?? "",
     digest: sha256(`${wasmSha256}\n${dataSha256}\n`),
@@ -70,6 +71,17 @@ export function openBundle(files: BundleFiles): Bundle {
     scopes: planScopes(data.velocity),
     policy: openEvaluator(files.wasm, document),
   };
+}
+
+/** A mode for a code that no rule has would change nothing, and nobody would notice. */
+function expectKnownCodes(
+  data: BundleData,
+  rules: Readonly<Record<string, RuleDescription>>,
+): void {
+  const unknown = Object.keys(data.modes.rules).filter((code) => !Object.hasOwn(rules, code));
+  if (unknown.length === 0) return;
+  const message = `data refused: config.modes.rules names ${unknown.join(", ")}; no rule has that code`;
+  throw new WeirError("bundle.invalid", message);
 }
 
 function expectDigest(file: string, wanted: string | undefined, actual: string): void {

@@ -49,6 +49,7 @@ export function checkData(data: BundleData): void {
     throw new WeirError("bundle.invalid", `data.json lacks config.${missing.join(", config.")}`);
   }
   const violations = [
+    ...modeFaults(data.modes),
     ...limitFaults(data.limits),
     ...modelFaults(data),
     ...estimateFaults(data),
@@ -59,6 +60,20 @@ export function checkData(data: BundleData): void {
   throw new WeirError("bundle.invalid", `data refused: ${first.field}: ${first.description}`, {
     violations,
   });
+}
+
+const RULE_MODES = ["enforce", "shadow", "off"];
+const TENANT_MODES = ["enforce", "shadow"];
+
+function modeFaults({ rules, tenants }: BundleData["modes"]): readonly FieldViolation[] {
+  const check = (kind: string, modes: object, words: readonly string[]): FieldViolation[] =>
+    Object.entries(modes ?? {})
+      .filter(([, mode]) => !words.includes(mode as string))
+      .map(([name, mode]) => ({
+        description: `${JSON.stringify(mode)} is not accepted; accepted are ${words.join(", ")}`,
+        field: `config.modes.${kind}["${name}"]`,
+      }));
+  return [...check("rules", rules, RULE_MODES), ...check("tenants", tenants, TENANT_MODES)];
 }
 
 function limitFaults(limits: PolicyLimits): readonly FieldViolation[] {

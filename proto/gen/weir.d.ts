@@ -328,7 +328,7 @@ export namespace weir {
       replayed: boolean;
       /** Mode the decision was made in. */
       mode: weir.v1.Mode;
-      /** What it would have been had it been enforced; only in shadow mode. */
+      /** What it would have been had it been enforced; only in shadow mode. Shadow tries no alternative model, so a call that would have been rerouted says what stands if none passes. */
       wouldBe: weir.v1.Effect;
       /** Revision of the bundle that decided. */
       bundleRevision: string;
