@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+
+import { WeirError } from "../../../engine/errors.ts";
 import { loadConfig } from "../../config.ts";
 import { checkLedger, type LedgerCheck } from "../../serve/ledger-check.ts";
 import type { Invocation } from "../command.ts";
@@ -6,6 +9,9 @@ import { EXIT } from "../exit.ts";
 /** Proves that the log is whole and its money adds up; exit code 1 if not. */
 export async function run({ settings, json, terminal }: Invocation): Promise<number> {
   const config = await loadConfig({ flags: settings, env: terminal.env, cwd: terminal.cwd });
+  if (!existsSync(config.data)) {
+    throw new WeirError("config.invalid", `data: there is no folder ${config.data}`);
+  }
   const check = await checkLedger(config);
   const sound = check.differences.length === 0 && check.imbalances.length === 0;
   terminal.print(json ? toJson(check, sound) : toText(check, sound, config.data));
