@@ -14,7 +14,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { LogLine } from "../../engine/record/record.ts";
 import { type LogOptions, SegmentedLog } from "./log.ts";
-import { formatLine, listSegments, parseLine, readLog } from "./segments.ts";
+import { LineBuffer, listSegments, parseLine, readLog } from "./segments.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -177,6 +177,13 @@ describe("a line", () => {
     expect(parseLine(Buffer.from(text))).toContain("version 2 is unknown");
   });
 });
+
+/** One line as the log writes it. */
+function formatLine(number: number, json: string): string {
+  const lines = new LineBuffer();
+  lines.add(number, json);
+  return lines.take().toString();
+}
 
 /** The descriptor that the log has open. */
 function fileHandleOf(of: string): number {

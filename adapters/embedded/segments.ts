@@ -14,11 +14,6 @@ export interface NumberedLine {
   readonly line: LogLine;
 }
 
-/** The text of one line, ready to append. */
-export function formatLine(number: number, json: string): string {
-  return `${number} ${checksum(number, json)} ${json}\n`;
-}
-
 /** Lines on their way to a segment, as the bytes that are written. */
 export class LineBuffer {
   #bytes = Buffer.allocUnsafe(LINES_BYTES);
