@@ -1,29 +1,12 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import type { RawIntent } from "../engine/intent/intent.ts";
 import { verifyLedger } from "../engine/ledger/verify.ts";
 import { budgetOf } from "./support/budgets.ts";
-import {
-  intentOf,
-  LOCAL,
-  openTestEngine,
-  type TestEngine,
-  type TestEngineOptions,
-} from "./support/engine.ts";
+import { intentOf, LOCAL, type TestEngine } from "./support/engine.ts";
+import { open } from "./support/opened.ts";
 import { GatedLog, settleTurns } from "./support/ports.ts";
 import { dumpBalances } from "./support/state-dump.ts";
-
-const opened: TestEngine[] = [];
-
-async function open(options: TestEngineOptions = {}): Promise<TestEngine> {
-  const engine = await openTestEngine(options);
-  opened.push(engine);
-  return engine;
-}
-
-afterEach(async () => {
-  for (const engine of opened.splice(0)) await engine.close();
-});
 
 const DEAR = {
   model: "anthropic:claude-sonnet-5-5",

@@ -1,31 +1,13 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import type { Decision } from "../engine/decision/decision.ts";
 import { SteadyClock } from "../engine/steady-clock.ts";
 import { SteppedClock } from "../adapters/system/clock.ts";
 import { budgetOf } from "./support/budgets.ts";
-import {
-  intentOf,
-  LOCAL,
-  openTestEngine,
-  START_MS,
-  type TestEngine,
-  type TestEngineOptions,
-} from "./support/engine.ts";
+import { intentOf, LOCAL, START_MS, type TestEngine } from "./support/engine.ts";
+import { open } from "./support/opened.ts";
 
 // Ways to spend around a budget, a freeze or a price, each closed.
-
-const opened: TestEngine[] = [];
-
-async function open(options: TestEngineOptions = {}): Promise<TestEngine> {
-  const engine = await openTestEngine(options);
-  opened.push(engine);
-  return engine;
-}
-
-afterEach(async () => {
-  for (const engine of opened.splice(0)) await engine.close();
-});
 
 const OVERKILL = { model: "openai:gpt-6.1-sol", task: "classify" };
 
