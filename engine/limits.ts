@@ -15,6 +15,8 @@ export const LIMITS = {
   labelKeyChars: 63,
   labelValueChars: 256,
   dataClasses: 16,
+  /** Providers an intent may name as those that can be called instead. */
+  providers: 16,
   /** Largest token count of an intent. */
   tokens: 100_000_000,
   /** Largest token count of a report. */

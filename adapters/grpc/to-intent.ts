@@ -30,6 +30,7 @@ export function toIntent(message: weir.v1.Intent | null): RawIntent {
     prompt: fields(message.prompt),
     labels: message.labels,
     deadlineMs: message.deadlineMs,
+    providers: message.providers,
   };
 }
 

@@ -46,6 +46,7 @@ const INTENT: Fields = {
   prompt: { fields: { id: "plain", version: "plain" } },
   labels: "plain",
   deadline_ms: "count",
+  providers: "plain",
 };
 
 /**

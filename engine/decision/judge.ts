@@ -150,7 +150,7 @@ export async function judge(
 function routesToTry(context: Context, asked: Verdict | null): readonly string[] {
   if (asked === null || context.mode === "shadow" || context.snapshot === null) return [];
   if (context.snapshot.freezes.length > 0) return [];
-  const known = context.bundle.data.routes[context.asked.model] ?? [];
+  const known = reachable(context, context.asked.model);
   return asked.routes.filter((model) => known.includes(model)).slice(0, LIMITS.routesTried);
 }
 
@@ -166,12 +166,19 @@ function adjustment(context: Context, option: Option) {
   };
 }
 
+/** The bundle's alternatives to a model, of the providers that the caller can call. */
+function reachable({ bundle, intent }: Context, model: string): readonly string[] {
+  const { routes } = bundle.data;
+  const models = Object.hasOwn(routes, model) ? (routes[model] ?? []) : [];
+  if (intent.providers.length === 0) return models;
+  return models.filter((id) => intent.providers.includes(id.slice(0, id.indexOf(":"))));
+}
+
 /** The policy input for one option of a call, as text. */
 export function inputText(context: Context, option: Option, snapshot: Snapshot | null) {
   const { bundle, intent, nowMs } = context;
   const candidates = listCandidates(
-    bundle.data.routes,
-    option.model,
+    reachable(context, option.model),
     (model) => estimate(intent, bundle.pricing, nowMs, model),
     (model) => bundle.data.models[model] ?? null,
   );

@@ -66,6 +66,8 @@ export interface Intent {
   readonly prompt: { readonly id: string; readonly version: string };
   readonly labels: Readonly<Record<string, string>>;
   readonly deadlineMs: number;
+  /** Providers the caller can call instead; empty: any. A reroute leads to no other. */
+  readonly providers: readonly string[];
 }
 
 export interface IntentTokens {
@@ -99,4 +101,5 @@ export interface RawIntent {
   readonly prompt?: Readonly<Record<string, unknown>> | undefined;
   readonly labels?: Readonly<Record<string, unknown>> | undefined;
   readonly deadlineMs?: unknown;
+  readonly providers?: unknown;
 }

@@ -31,6 +31,7 @@ export function parseIntent(raw: RawIntent, principal: string): Intent {
     operation: read.choice(raw.operation, "operation", OPERATIONS, null),
     principal,
     prompt: parsePrompt(read, raw.prompt),
+    providers: parseWords(read, raw.providers, "providers", "providers", LIMITS.providers),
     release: read.text(raw.release, "release", idChars),
     run: parseRun(read, raw.run),
     serviceTier: read.choice(raw.serviceTier, "service_tier", SERVICE_TIERS, "standard"),
@@ -107,26 +108,30 @@ function parseTokens(read: FieldReader, raw: unknown): IntentTokens {
 function parseData(read: FieldReader, raw: unknown): Intent["data"] {
   const data = read.object(raw, "data");
   return {
-    classes: parseClasses(read, data["classes"]),
+    classes: parseWords(read, data["classes"], "data.classes", "classes", LIMITS.dataClasses),
     residency: read.text(data["residency"], "data.residency", wordChars),
     sensitivity: read.choice(data["sensitivity"], "data.sensitivity", SENSITIVITIES, "unspecified"),
   };
 }
 
-function parseClasses(read: FieldReader, raw: unknown): readonly string[] {
+/** A list of at most `max` words, all of them given. */
+function parseWords(
+  read: FieldReader,
+  raw: unknown,
+  field: string,
+  what: string,
+  max: number,
+): readonly string[] {
   if (raw === undefined || raw === null) return [];
   if (!Array.isArray(raw)) {
-    read.reject("data.classes", "not a list");
+    read.reject(field, "not a list");
     return [];
   }
-  if (raw.length > LIMITS.dataClasses) {
-    read.reject(
-      "data.classes",
-      `${raw.length} classes, at most ${LIMITS.dataClasses} are accepted`,
-    );
+  if (raw.length > max) {
+    read.reject(field, `${raw.length} ${what}, at most ${max} are accepted`);
     return [];
   }
-  return raw.map((entry, index) => read.mandatoryText(entry, `data.classes[${index}]`, wordChars));
+  return raw.map((entry, index) => read.mandatoryText(entry, `${field}[${index}]`, wordChars));
 }
 
 function parseRun(read: FieldReader, raw: unknown): Intent["run"] {

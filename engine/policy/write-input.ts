@@ -170,16 +170,14 @@ function windowFacts(window: WindowSnapshot): WindowFacts {
   };
 }
 
-/** Alternatives of a model from the bundle's routes that are priced and large enough, at most five. */
+/** Those alternatives of a model that are priced and large enough, at most five. */
 export function listCandidates(
-  routes: Readonly<Record<string, readonly string[]>>,
-  model: string,
+  alternatives: readonly string[],
   estimateOn: (model: string) => Estimate,
   describe: (model: string) => Omit<Candidate, "cost_micro_usd" | "model"> | null,
 ): readonly Candidate[] {
-  if (!Object.hasOwn(routes, model)) return [];
   const candidates: Candidate[] = [];
-  for (const id of routes[model] ?? []) {
+  for (const id of alternatives) {
     const description = describe(id);
     if (description === null) continue;
     const estimate = estimateOn(id);

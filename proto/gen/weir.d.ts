@@ -500,6 +500,8 @@ export namespace weir {
       labels: Record<string, string>;
       /** Milliseconds the caller is ready to wait for the whole call, 0 to 604800000. 0: not said. */
       deadlineMs: Int64;
+      /** Providers the caller can call ("openai", "mistral"): a reroute leads to none but these. Empty: any. At most 16. */
+      providers: string[];
     }
     export const Intent: Codec<weir.v1.Intent>;
     /** Who the call is for; every field at most 128 characters. */

@@ -4250,6 +4250,7 @@ export const weir = $root.weir = (() => {
 
             const Intent = function (properties) {
                 this.labels = {};
+                this.providers = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -4270,6 +4271,7 @@ export const weir = $root.weir = (() => {
             Intent.prototype.prompt = null;
             Intent.prototype.labels = $util.emptyObject;
             Intent.prototype.deadlineMs = 0;
+            Intent.prototype.providers = $util.emptyArray;
 
             Intent.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -4307,6 +4309,9 @@ export const weir = $root.weir = (() => {
                         writer.uint32(106).fork().uint32(10).string(keys[i]).uint32(18).string(message.labels[keys[i]]).ldelim();
                 if (message.deadlineMs != null && $Object.hasOwnProperty.call(message, "deadlineMs") && (typeof message.deadlineMs === "object" ? message.deadlineMs.low || message.deadlineMs.high : message.deadlineMs !== 0))
                     writer.uint32(112).int64(message.deadlineMs);
+                if (message.providers != null && message.providers.length)
+                    for (let i = 0; i < message.providers.length; ++i)
+                        writer.uint32(122).string(message.providers[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4473,6 +4478,14 @@ export const weir = $root.weir = (() => {
                                 message.deadlineMs = value;
                             else
                                 delete message.deadlineMs;
+                            continue;
+                        }
+                    case 15: {
+                            if (wireType !== 2)
+                                $mistyped("Intent", tag, wireType, 2);
+                            if (!(message.providers && message.providers.length))
+                                message.providers = [];
+                            message.providers.push(reader.stringVerify());
                             continue;
                         }
                     }

@@ -98,6 +98,7 @@ describe("lengths", () => {
     ["run.fingerprint", "idChars", (fingerprint) => ({ run: { fingerprint, id: "r" } })],
     ["attempt.reason", "wordChars", (reason) => ({ attempt: { reason } })],
     ["attempt.retry_of", "idChars", (retryOf) => ({ attempt: { retryOf } })],
+    ["providers[0]", "wordChars", (one) => ({ providers: [one] })],
     ["prompt.id", "idChars", (id) => ({ prompt: { id } })],
     ["prompt.version", "wordChars", (version) => ({ prompt: { version } })],
     ["labels.k", "labelValueChars", (k) => ({ labels: { k } })],
@@ -125,8 +126,13 @@ describe("lengths", () => {
     );
   });
 
-  test("labels and classes", async () => {
-    covered.add("labels").add("dataClasses");
+  test("labels, classes and providers", async () => {
+    covered.add("labels").add("dataClasses").add("providers");
+    const providers = (many: number) => Array.from({ length: many }, (_, index) => `p${index}`);
+    await expectAnswered(wireIntent(fresh(), { providers: providers(LIMITS.providers) }));
+    const manyProviders = invalid("intent", "providers", "17 providers, at most 16 are accepted");
+    const provided = wireIntent(fresh(), { providers: providers(LIMITS.providers + 1) });
+    await expectRefused(live, () => live.decide(provided), manyProviders);
     const labels = (many: number) =>
       Object.fromEntries(Array.from({ length: many }, (_, index) => [`k${index}`, "v"]));
     const classes = (many: number) => Array.from({ length: many }, () => "pii");

@@ -4,7 +4,8 @@ import type { Authenticator } from "../authenticate.ts";
 import { connect, type WeirClient } from "../client.ts";
 import { SERVICE } from "../definition.ts";
 import type { FakeWeir } from "./fake-weir.ts";
-import { startGrpcServer, type GrpcServer, type GrpcServerOptions } from "../server.ts";
+import type { GrpcServer } from "../host.ts";
+import { startGrpcServer, type GrpcServerOptions } from "../server.ts";
 
 /** Lets everyone in. */
 export const ANYONE: Authenticator = { authenticate: () => ({ principal: "tester" }) };
