@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const FOLDER = "bundles/starter";
 
 try {
-  const built = await buildPolicies({ root: ROOT });
+  const built = await buildPolicies(ROOT);
   // What would be refused at start is refused here.
   openBundle(built);
   if (process.argv.includes("--check")) compare(built);

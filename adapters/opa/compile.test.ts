@@ -73,7 +73,7 @@ describe("the policies", () => {
   });
 
   test("are in OPA's format", () => {
-    expect(expectResult(answers[3])).toEqual({ files: [] });
+    expect(expectResult(answers[3])).toEqual({ places: [] });
   });
 
   test("pass their own tests", () => {

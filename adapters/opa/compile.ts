@@ -7,14 +7,6 @@ import type { BundleFiles } from "../../engine/policy/bundle.ts";
 import { type Answer, readStamp, runCompiler } from "./compiler.ts";
 import { type RuleSource, writeManifest } from "./manifest.ts";
 
-/**
- * Policies are read from `policies/` below `root` (default: the working directory). The folder's name
- * is fixed, because the paths of the sources are part of what a module's digest depends on.
- */
-export interface PolicyFolder {
-  readonly root?: string;
-}
-
 /** One test rule and how it went. */
 export interface TestOutcome {
   readonly package: string;
@@ -26,14 +18,20 @@ export interface TestOutcome {
   readonly error: string;
   /** What the test printed. */
   readonly output: string;
+  /** The expression it failed at and the values of its variables; "" where it passed. */
+  readonly failed_at: string;
+  /** Cases of a test that is a table, by name. */
+  readonly cases?: Readonly<Record<string, boolean>>;
 }
 
 export const CAPABILITIES = "policies/capabilities.json";
 
-/** Compiles the policies to WASM and collects their data; the same sources give the same bytes. */
-export async function buildPolicies({
-  root = process.cwd(),
-}: PolicyFolder = {}): Promise<BundleFiles> {
+/**
+ * Compiles `policies/` below `root` to WASM and collects its data; the same sources give the same
+ * bytes. The folder's name is fixed, because the paths of the sources are part of what a module's
+ * digest depends on.
+ */
+export async function buildPolicies(root: string): Promise<BundleFiles> {
   return inTemporaryFolder(async (out) => {
     const answers = await runCompiler({ "/": root, "/out": out }, [buildCommand("/out")]);
     return readBuild(out, answers[0]);
@@ -59,34 +57,6 @@ export function writeBundle(folder: string, files: BundleFiles): void {
   writeFileSync(join(folder, "policy.wasm"), files.wasm);
   writeFileSync(join(folder, "data.json"), files.data);
   writeFileSync(join(folder, ".manifest"), files.manifest);
-}
-
-/** Runs the test rules whose full name matches `filter` (default: all), sorted by name. */
-export async function testPolicies({
-  root = process.cwd(),
-  filter,
-}: PolicyFolder & { readonly filter?: string } = {}): Promise<readonly TestOutcome[]> {
-  const command = ["test", "policies", ...(filter === undefined ? [] : [filter])];
-  const [answer] = await runCompiler({ "/": root }, [command]);
-  return (expectResult(answer) as { tests: readonly TestOutcome[] }).tests;
-}
-
-/** Checks types, schemas and allowed functions; throws `bundle.invalid` with every fault. */
-export async function checkPolicies({ root = process.cwd() }: PolicyFolder = {}): Promise<void> {
-  const [answer] = await runCompiler({ "/": root }, [
-    ["check", "policies", "policies/schemas", CAPABILITIES],
-  ]);
-  expectResult(answer);
-}
-
-/** Gives the files that are not in OPA's format, and formats them if told to write. */
-export async function formatPolicies({
-  root = process.cwd(),
-  write = false,
-}: PolicyFolder & { readonly write?: boolean } = {}): Promise<readonly string[]> {
-  const command = ["fmt", "policies", ...(write ? ["--write"] : [])];
-  const [answer] = await runCompiler({ "/": root }, [command]);
-  return (expectResult(answer) as { files: readonly string[] }).files;
 }
 
 /** Gives an answer's result, or throws `bundle.invalid` with its errors. */

@@ -1,14 +1,17 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { homedir } from "node:os";
+import { extname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompressSync } from "node:zlib";
 
 import { WeirError } from "../../engine/errors.ts";
 
 const HERE = import.meta.dirname;
-const CACHE = join(HERE, "../../.cache");
+/** The runner beside this file, compiled as this file is. */
+const RUNNER = join(HERE, `wasi-process${extname(import.meta.filename)}`);
+const CHECKOUT_CACHE = join(HERE, "../../.cache");
 
 /** The checked-in compressed module and the file that says what it is. */
 export const MODULE_FILE = join(HERE, "compiler/opac.wasm.br");
@@ -45,7 +48,7 @@ export async function runCompiler(
   const args = commands.flatMap((command) => [...command, "--"]);
   const { stdout } = await start([
     "--disable-warning=ExperimentalWarning",
-    join(HERE, "wasi-process.ts"),
+    RUNNER,
     openModule(),
     JSON.stringify(folders),
     ...args,
@@ -69,10 +72,17 @@ async function start(args: readonly string[]): Promise<{ stdout: string }> {
   }
 }
 
+/** In a checkout beside it; an installed package may lie where nobody may write. */
+function cacheFolder(): string {
+  if (RUNNER.endsWith(".ts")) return CHECKOUT_CACHE;
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "weir");
+}
+
 /** Decompresses the module once per digest and gives its path; an altered module is refused. */
 function openModule(): string {
   const { sha256 } = readStamp();
-  const path = join(CACHE, `opac-${sha256.slice(0, 16)}.wasm`);
+  const cache = cacheFolder();
+  const path = join(cache, `opac-${sha256.slice(0, 16)}.wasm`);
   if (existsSync(path)) return path;
   const raw = brotliDecompressSync(readFileSync(MODULE_FILE));
   const actual = createHash("sha256").update(raw).digest("hex");
@@ -82,7 +92,7 @@ function openModule(): string {
       `the policy compiler has digest ${actual}, expected ${sha256}`,
     );
   }
-  mkdirSync(CACHE, { recursive: true });
+  mkdirSync(cache, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
   writeFileSync(unfinished, raw);
   renameSync(unfinished, path);

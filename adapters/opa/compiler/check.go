@@ -37,14 +37,14 @@ func check(_ context.Context, args []string) (any, error) {
 	return map[string]any{"modules": len(b.Modules)}, nil
 }
 
-// format lists the files that are not in OPA's format, and puts them into it when told to write.
+// format tells where files first leave OPA's format, and puts them into it when told to write.
 func format(_ context.Context, args []string) (any, error) {
 	write := slices.Contains(args[1:], "--write")
 	b, err := load(args[0], skipNothing)
 	if err != nil {
 		return nil, err
 	}
-	files := []string{}
+	places := []place{}
 	for _, file := range b.Modules {
 		text, err := rego.SourceWithOpts(file.Path, file.Raw, rego.Opts{RegoVersion: ast.RegoV1})
 		if err != nil {
@@ -53,13 +53,26 @@ func format(_ context.Context, args []string) (any, error) {
 		if bytes.Equal(text, file.Raw) {
 			continue
 		}
-		files = append(files, file.Path)
+		places = append(places, place{File: file.Path, Row: firstDifference(text, file.Raw)})
 		if write {
 			if err := os.WriteFile(file.Path, text, 0o644); err != nil {
 				return nil, err
 			}
 		}
 	}
-	slices.Sort(files)
-	return map[string]any{"files": files}, nil
+	return map[string]any{"places": sorted(places)}, nil
+}
+
+// firstDifference is the line, from 1, in which two texts first differ.
+func firstDifference(a, b []byte) int {
+	row := 1
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			break
+		}
+		if a[i] == '\n' {
+			row++
+		}
+	}
+	return row
 }
