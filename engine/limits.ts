@@ -53,6 +53,12 @@ export const LIMITS = {
   grantMs: 366 * 86_400_000,
   /** Budget instances or velocity scopes that one answer to an operator lists. */
   listed: 1_000,
+  /** Largest bundle archive as it is fetched or read, bytes. */
+  bundleBytes: 16 * 1024 * 1024,
+  /** Largest sum of a bundle's files, bytes. */
+  bundleUnpackedBytes: 64 * 1024 * 1024,
+  /** Files in a bundle. */
+  bundleFiles: 1_000,
   /** Largest price, micro-USD per million tokens. */
   priceMicroUsd: 1_000_000_000_000,
 } as const;

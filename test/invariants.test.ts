@@ -7,7 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 
-import { loadBundle } from "../adapters/embedded/bundles.ts";
+import { loadBundle } from "../adapters/bundles/folder-bundles.ts";
 import type { Decision } from "../engine/decision/decision.ts";
 import type { WeirError } from "../engine/errors.ts";
 import type { RawIntent } from "../engine/intent/intent.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { FolderBundles } from "../adapters/embedded/bundles.ts";
+import { FolderBundles } from "../adapters/bundles/folder-bundles.ts";
 import { SHIPPED_BUNDLE } from "./support/engine.ts";
 import type { Role } from "../engine/policy/bundle-data.ts";
 import { checkData } from "../engine/policy/check-data.ts";

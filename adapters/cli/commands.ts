@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
+import { POLICY_COMMANDS } from "./groups/policy.ts";
 
 const SERVER_FLAGS: readonly Flag[] = [
   { name: "server", placeholder: "HOST:PORT", doc: "the service to ask; default: grpc_listen" },
@@ -164,6 +165,7 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/decide.ts"),
   },
   ...OPERATOR_COMMANDS,
+  ...POLICY_COMMANDS,
   {
     name: "key create",
     summary: "make an API key and show it, once",

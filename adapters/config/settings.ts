@@ -5,6 +5,7 @@ import {
   choice,
   duration,
   integer,
+  optional,
   path,
   type ValueType,
 } from "./values.ts";
@@ -15,6 +16,7 @@ export interface Settings {
   readonly httpListen: Address;
   readonly data: string;
   readonly bundle: string;
+  readonly bundleKeys: string | null;
   readonly mode: "enforce" | "shadow";
   readonly logSync: "os" | "interval" | "always";
   readonly logSyncIntervalMs: number;
@@ -60,7 +62,14 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: path(),
     default: fileURLToPath(new URL("../../bundles/starter", import.meta.url)),
     defaultShown: "the starter bundle that ships",
-    doc: "folder of the policy bundle that decides",
+    doc: "the policy bundle that decides: a folder, or a .tar.gz archive",
+  },
+  bundleKeys: {
+    name: "bundle_keys",
+    type: optional(path()),
+    default: "",
+    defaultShown: "none: bundles need no signature",
+    doc: "public key in PEM, or keys by id in JSON; a bundle that none of them signed is refused",
   },
   mode: {
     name: "mode",

@@ -85,6 +85,15 @@ export function path(): ValueType<string> {
   };
 }
 
+/** A value, or nothing at all where the text is empty. */
+export function optional<Value>(type: ValueType<Value>): ValueType<Value | null> {
+  return {
+    accepts: `${type.accepts}, or nothing`,
+    placeholder: type.placeholder,
+    read: (text, folder) => (text === "" ? null : type.read(text, folder)),
+  };
+}
+
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/i;
 

@@ -1,14 +1,15 @@
 import type { LogLine, StoredDecision } from "../../engine/record/record.ts";
 import { serializeLine } from "../../engine/record/serialize.ts";
-import { FolderBundles } from "../embedded/bundles.ts";
+import type { BundleArchive } from "../bundles/archive.ts";
+import { FolderBundles } from "../bundles/folder-bundles.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
 import type { Storage } from "./storage.ts";
 
 /** State and log in memory only: for one decision on the command line, and for tests. */
-export function ephemeralStorage(bundleFolder: string): Storage {
+export function ephemeralStorage(bundle: BundleArchive): Storage {
   const decisions = new Map<string, StoredDecision>();
   return {
-    bundles: new FolderBundles(bundleFolder, null),
+    bundles: new FolderBundles(bundle, null),
     lastMs: 0,
     state: new MemoryStateStore(),
     log: {

@@ -3,7 +3,7 @@ import type { Balance } from "../../engine/ports.ts";
 import type { LogLine, PostingRecord } from "../../engine/record/record.ts";
 import { reservedEntry } from "../../engine/record/write.ts";
 import type { Config } from "../config.ts";
-import { FolderBundles } from "../embedded/bundles.ts";
+import { FolderBundles } from "../bundles/folder-bundles.ts";
 import { readLog } from "../embedded/segments.ts";
 import { recoverState } from "../memory/recover.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";

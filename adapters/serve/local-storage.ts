@@ -4,7 +4,8 @@ import { WeirError } from "../../engine/errors.ts";
 import type { BundleSource, Clock } from "../../engine/ports.ts";
 import { type LogLine, RECORD_VERSION } from "../../engine/record/record.ts";
 import type { Config } from "../config.ts";
-import { FolderBundles } from "../embedded/bundles.ts";
+import { FolderBundles } from "../bundles/folder-bundles.ts";
+import { readTrusted } from "../bundles/trusted.ts";
 import { SegmentLedger } from "../embedded/ledger.ts";
 import { lockFolder } from "../embedded/lock.ts";
 import { SegmentedLog } from "../embedded/log.ts";
@@ -33,7 +34,10 @@ export async function openLocalStorage(
   const lock = lockFolder(config.data);
   try {
     const layout = dataLayout(config.data);
-    const bundles = new FolderBundles(config.bundle, layout.bundles);
+    const bundles = new FolderBundles(
+      await readTrusted(config.bundle, config.bundleKeys),
+      layout.bundles,
+    );
     const log = new SegmentedLog({
       folder: layout.log,
       sync: config.logSync,

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 
+import { pack, readArchive } from "../../adapters/bundles/archive.ts";
 import { readLog } from "../../adapters/embedded/segments.ts";
 import { type AdminClient, connectAdmin } from "../../adapters/grpc/admin-client.ts";
 import { dataLayout } from "../../adapters/serve/local-storage.ts";
@@ -429,6 +431,43 @@ describe("the bundle", () => {
     expect(await step(0), "known as long as there is room").not.toEqual(first);
     await step(LIMITS.fingerprintsPerRun);
     expect(await step(0), "forgotten once there is none").toEqual(first);
+  });
+});
+
+describe("a bundle's files", () => {
+  const archive = (bytes: Buffer | number): string => {
+    const folder = mkdtempSync(join(tmpdir(), "weir-limits-"));
+    folders.push(folder);
+    const path = join(folder, "bundle.tar.gz");
+    writeFileSync(path, typeof bytes === "number" ? "" : bytes);
+    if (typeof bytes === "number") truncateSync(path, bytes);
+    return path;
+  };
+
+  test("the archive", () => {
+    covered.add("bundleBytes");
+    expect(() => readArchive(archive(LIMITS.bundleBytes))).toThrow("is not gzip");
+    const over = archive(LIMITS.bundleBytes + 1);
+    expect(() => readArchive(over)).toThrow("16777217 bytes is too large; at most 16777216 bytes");
+  });
+
+  test("what it unpacks to", () => {
+    covered.add("bundleUnpackedBytes");
+    const zeros = (length: number) => archive(gzipSync(Buffer.alloc(length), { level: 1 }));
+    expect(readArchive(zeros(LIMITS.bundleUnpackedBytes)).size).toBe(0);
+    const over = zeros(LIMITS.bundleUnpackedBytes + 1);
+    expect(() => readArchive(over)).toThrow("what it unpacks to is too large; at most 67108864");
+  });
+
+  test("their number", () => {
+    covered.add("bundleFiles");
+    const files = (count: number) =>
+      archive(
+        pack(new Map(Array.from({ length: count }, (_, index) => [`${index}`, Buffer.alloc(0)]))),
+      );
+    expect(readArchive(files(LIMITS.bundleFiles)).size).toBe(LIMITS.bundleFiles);
+    const over = files(LIMITS.bundleFiles + 1);
+    expect(() => readArchive(over)).toThrow("it is too large; at most 1000 files are accepted");
   });
 });
 

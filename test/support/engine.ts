@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { FolderBundles } from "../../adapters/embedded/bundles.ts";
+import { FolderBundles } from "../../adapters/bundles/folder-bundles.ts";
 import { SegmentLedger } from "../../adapters/embedded/ledger.ts";
 import { type LogSync, SegmentedLog } from "../../adapters/embedded/log.ts";
 import { readLog } from "../../adapters/embedded/segments.ts";

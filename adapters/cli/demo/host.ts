@@ -7,7 +7,7 @@ import type { LogLine } from "../../../engine/record/record.ts";
 import type { Weir } from "../../../engine/weir.ts";
 import { loadConfig } from "../../config.ts";
 import { formatAddress } from "../../config/values.ts";
-import { loadBundle } from "../../embedded/bundles.ts";
+import { loadBundle } from "../../bundles/folder-bundles.ts";
 import { readLog } from "../../embedded/segments.ts";
 import { connect, type WeirClient } from "../../grpc/client.ts";
 import { createKey, listKeys, revokeKey } from "../../keys/keys.ts";
