@@ -79,6 +79,7 @@ describe("the arrow", () => {
   // bundle that holds them, a hold by the ledger that posts it. A file that imports nothing (canonical
   // text) may be used from everywhere.
   const RANK: Readonly<Record<string, number>> = {
+    provider: 0,
     intent: 0,
     pricing: 1,
     reservation: 2,
@@ -105,6 +106,14 @@ describe("the arrow", () => {
       return other > own && (IMPORTS.get(to) ?? []).length > 0;
     });
     expect(upward.map(shown)).toEqual([]);
+  });
+
+  test("what reads the providers' formats runs nothing but itself and the ground", () => {
+    const outside = importsFrom("engine/provider/").filter(
+      ({ to, typeOnly }) =>
+        !typeOnly && !/^engine\/(provider\/|(errors|limits|money)\.ts$)/.test(to),
+    );
+    expect(outside.map(shown)).toEqual([]);
   });
 
   test("no stage runs the pipeline, and errors, limits, money and ports run no stage", () => {
