@@ -13,6 +13,7 @@ const DIST = join(ROOT, "dist");
 /** What the code reads beside itself. OPA's compiler is not among it: no command that ships needs it. */
 const ASSETS = [
   "bundles/starter",
+  "adapters/redis/scripts",
   "examples/trace",
   "proto/gen/weir.d.ts",
   "proto/gen/weir.js",

@@ -42,11 +42,15 @@ export async function loadConfig({ flags, env, cwd }: ConfigSources): Promise<Co
   return Object.freeze(values) as unknown as Config;
 }
 
+// Who may log in somewhere is not for error messages.
+const PASSWORD = /:\/\/[^@]*@/;
+
 /** Reads one text as a value of its type; `config.invalid` names the text, its source and what is accepted. */
 export function readGiven<Value>(type: ValueType<Value>, name: string, given: Given): Value {
   const value = type.read(given.text.trim(), given.folder);
   if (value !== undefined) return value;
-  const shown = given.text.length > 60 ? `${given.text.slice(0, 60)}…` : given.text;
+  const open = given.text.replace(PASSWORD, "://***@");
+  const shown = open.length > 60 ? `${open.slice(0, 60)}…` : open;
   const description = `${JSON.stringify(shown)} (${given.source}) is not accepted; accepted is ${type.accepts}`;
   throw new WeirError("config.invalid", `${name}: ${description}`, {
     violations: [{ field: name, description }],

@@ -97,7 +97,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   let engine: Engine | undefined;
   let weir: Weir | undefined;
   const metrics = createMetrics({
-    openReservations: async () => (await engine?.openReservations()) ?? Number.NaN,
+    openReservations: () => countOpen(engine),
     bundle: () => engine?.bundle() ?? null,
   });
   closers.push(() => metrics.close());
@@ -151,6 +151,15 @@ export async function startService(config: Config, overrides: Overrides = {}): P
 /** Closes in the reverse of the order of opening. */
 async function closeAll(closers: readonly (() => unknown)[]): Promise<void> {
   for (const close of closers.toReversed()) await close();
+}
+
+/** Not a number while nobody can say: the other metrics are served all the same. */
+async function countOpen(engine: Engine | undefined): Promise<number> {
+  try {
+    return (await engine?.openReservations()) ?? Number.NaN;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function unready(): never {

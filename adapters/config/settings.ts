@@ -7,6 +7,7 @@ import {
   integer,
   optional,
   path,
+  stateStore,
   type ValueType,
 } from "./values.ts";
 
@@ -15,6 +16,9 @@ export interface Settings {
   readonly grpcListen: Address;
   readonly httpListen: Address;
   readonly data: string;
+  /** "memory", or the URL of a Redis. */
+  readonly state: string;
+  readonly stateTimeoutMs: number;
   readonly bundle: string;
   readonly bundleKeys: string | null;
   readonly mode: "enforce" | "shadow";
@@ -56,6 +60,18 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: path(),
     default: "./weir-data",
     doc: "folder of the log, the ledger and the API keys; made if it is not there",
+  },
+  state: {
+    name: "state",
+    type: stateStore(),
+    default: "memory",
+    doc: "where budgets, velocity and freezes are kept: a Redis, redis:// or rediss://, is shared by a fleet",
+  },
+  stateTimeoutMs: {
+    name: "state_timeout",
+    type: duration(10, 60_000),
+    default: "500ms",
+    doc: "how long an answer of the Redis is waited for; then the state is unavailable",
   },
   bundle: {
     name: "bundle",

@@ -164,15 +164,16 @@ class Recovering {
   }
 }
 
-function runs(record: DecisionRecord): boolean {
+/** Whether the call it decided on is made. */
+export function runs(record: DecisionRecord): boolean {
   return record.decision.effect === "allow" || record.decision.effect === "reroute";
 }
 
-function reportId(report: ReportRecord): string {
+export function reportId(report: ReportRecord): string {
   return reportEntryId(report.decision_id, report.sequence, report.digest);
 }
 
-function settleRequest(report: ReportRecord): SettleRequest {
+export function settleRequest(report: ReportRecord): SettleRequest {
   return {
     basis: report.basis,
     chargedNanoUsd: BigInt(report.charged_nano_usd),
@@ -186,7 +187,7 @@ function settleRequest(report: ReportRecord): SettleRequest {
   };
 }
 
-function endEntry(end: EndReply, kind: "released", atMs: number): EntryRecord {
+export function endEntry(end: EndReply, kind: "released", atMs: number): EntryRecord {
   const { costPicoUsd, decisionId, postings, stateSequence } = end;
   const id = `${decisionId}:${kind}`;
   return entryRecord({
@@ -201,7 +202,7 @@ function endEntry(end: EndReply, kind: "released", atMs: number): EntryRecord {
   });
 }
 
-function settleEntry(id: string, report: ReportRecord, reply: SettleReply): EntryRecord {
+export function settleEntry(id: string, report: ReportRecord, reply: SettleReply): EntryRecord {
   const partial = reply.status === "posted" ? ["partial"] : [];
   return entryRecord({
     atMs: report.at_ms,

@@ -347,7 +347,8 @@ export class MemoryStateStore implements StateStore {
     const postings = reservation.holds.flatMap((hold, index) => {
       const held = reservation.held[index] ?? 0n;
       // A partial report is what is known of the call: nothing is charged on top of it.
-      const charge = reservation.sequence === 0 ? hold.onExpiryAmount : 0n;
+      const charges = reservation.admitted && reservation.sequence === 0;
+      const charge = charges ? hold.onExpiryAmount : 0n;
       if (hold.unit === "nano_usd" && charge > chargedNanoUsd) chargedNanoUsd = charge;
       reservation.settled[index] = (reservation.settled[index] ?? 0n) + charge;
       return held === 0n && charge === 0n ? [] : [this.#balances.post(hold, -held, charge, nowMs)];

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { WeirError } from "../../engine/errors.ts";
-import type { BundleSource, Clock } from "../../engine/ports.ts";
+import type { BundleSource, Clock, StateStore } from "../../engine/ports.ts";
 import { type LogLine, RECORD_VERSION } from "../../engine/record/record.ts";
 import type { Config } from "../config.ts";
 import { FolderBundles } from "../bundles/folder-bundles.ts";
@@ -12,6 +12,9 @@ import { SegmentedLog } from "../embedded/log.ts";
 import { readLog } from "../embedded/segments.ts";
 import { recoverState } from "../memory/recover.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
+import { openConnection } from "../redis/connection.ts";
+import { RedisStateStore } from "../redis/state-store.ts";
+import { finishOwed } from "./finish-owed.ts";
 import type { Storage } from "./storage.ts";
 
 /** Where things are in a data folder. */
@@ -22,8 +25,8 @@ export function dataLayout(data: string): { readonly log: string; readonly bundl
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 
 /**
- * Opens the data folder for this process alone: the log is repaired, the state rebuilt from it, and
- * what a killed process still owed is appended. `onNote` is told what was not as a clean stop leaves it.
+ * Opens the data folder for this process alone: the log is repaired, state in memory rebuilt from
+ * it, and what a killed process still owed is appended. `onNote` is told what was not as a clean stop leaves it.
  */
 export async function openLocalStorage(
   config: Config,
@@ -45,16 +48,20 @@ export async function openLocalStorage(
       segmentBytes: SEGMENT_BYTES,
     });
     if (log.repaired !== "") onNote(new WeirError("log.corrupt", `repaired: ${log.repaired}`));
-    const state = new MemoryStateStore();
-    const lastMs = await recover(state, { bundles, clock, log, folder: layout.log }, onNote);
+    const ledger = new SegmentLedger(layout.log);
+    const opened = { bundles, clock, log, ledger, folder: layout.log };
+    const kept = await (config.state === "memory"
+      ? rebuilt(opened, onNote)
+      : shared(config, opened, onNote));
     return {
       bundles,
-      lastMs,
-      state,
+      lastMs: kept.lastMs,
+      state: kept.state,
       log,
-      ledger: new SegmentLedger(layout.log),
+      ledger,
       close: async () => {
         await log.close();
+        kept.close();
         lock.release();
       },
     };
@@ -64,18 +71,49 @@ export async function openLocalStorage(
   }
 }
 
-interface Recovered {
+interface OpenedState {
+  readonly state: StateStore;
+  readonly lastMs: number;
+  close(): void;
+}
+
+async function rebuilt(opened: Opened, onNote: (note: WeirError) => void): Promise<OpenedState> {
+  const state = new MemoryStateStore();
+  return { close: () => undefined, lastMs: await recover(state, opened, onNote), state };
+}
+
+/** State that outlives this process, in Redis: only what this node owed is finished. */
+async function shared(
+  { state: url, stateTimeoutMs }: Config,
+  opened: Opened,
+  onNote: (note: WeirError) => void,
+): Promise<OpenedState> {
+  const client = await openConnection(url, stateTimeoutMs);
+  try {
+    const state = new RedisStateStore(client);
+    const { decidedWith, lastMs } = await finishOwed(state, opened, onNote);
+    await noteBundle(opened, decidedWith);
+    return { close: () => client.disconnect(), lastMs, state };
+  } catch (thrown) {
+    client.disconnect();
+    throw thrown;
+  }
+}
+
+interface Opened {
   readonly bundles: BundleSource;
   readonly clock: Clock;
   readonly log: SegmentedLog;
+  readonly ledger: SegmentLedger;
   readonly folder: string;
 }
 
 async function recover(
   state: MemoryStateStore,
-  { bundles, clock, log, folder }: Recovered,
+  opened: Opened,
   onNote: (note: WeirError) => void,
 ): Promise<number> {
+  const { bundles, folder, log } = opened;
   let decidedWith = "";
   const lines = function* (): Generator<LogLine> {
     for (const { line } of readLog(folder)) {
@@ -90,8 +128,13 @@ async function recover(
     const message = `${differences.length} entries do not follow from the log, among them ${some}; see weir ledger check`;
     onNote(new WeirError("log.corrupt", message));
   }
-  const { digest, revision } = bundles.current();
-  if (digest === decidedWith) return lastMs;
-  await log.append({ v: RECORD_VERSION, kind: "bundle", at_ms: clock.nowMs(), digest, revision });
+  await noteBundle(opened, decidedWith);
   return lastMs;
+}
+
+/** The log says when another bundle began to decide. */
+async function noteBundle({ bundles, clock, log }: Opened, decidedWith: string): Promise<void> {
+  const { digest, revision } = bundles.current();
+  if (digest === decidedWith) return;
+  await log.append({ v: RECORD_VERSION, kind: "bundle", at_ms: clock.nowMs(), digest, revision });
 }

@@ -5,13 +5,14 @@ import { hash } from "node:crypto";
  * shard by the tag, and its place in the log by the time.
  */
 export function decisionId(tenant: string, nowMs: number, random128: string): string {
-  return `d${tagOf(tenant)}${nowMs.toString(16).padStart(11, "0")}${random128}`;
+  return `d${tenantTag(tenant)}${nowMs.toString(16).padStart(11, "0")}${random128}`;
 }
 
 const TAGS_MAX = 10_000;
 const TAGS = new Map<string, string>();
 
-function tagOf(tenant: string): string {
+/** The tag of a tenant, 8 hex characters: what its ids carry instead of its name. */
+export function tenantTag(tenant: string): string {
   let tag = TAGS.get(tenant);
   if (tag === undefined) {
     if (TAGS.size >= TAGS_MAX) TAGS.clear();
@@ -19,6 +20,11 @@ function tagOf(tenant: string): string {
     TAGS.set(tenant, tag);
   }
   return tag;
+}
+
+/** The tag that an id carries; meaningless for what is not an id. */
+export function decisionTag(id: string): string {
+  return id.slice(1, 9);
 }
 
 const FORM = /^d[0-9a-f]{51}$/;

@@ -50,6 +50,8 @@ test("the archive holds compiled files, their types and what they read; no sourc
   for (const path of [
     "adapters/cli/weir.js",
     "dist/adapters/serve.js",
+    "dist/adapters/redis/scripts/include/window.lua",
+    "dist/adapters/redis/scripts/reserve.lua",
     "dist/adapters/serve.d.ts",
     "dist/bundles/starter/.manifest",
     "dist/bundles/starter/data.json",

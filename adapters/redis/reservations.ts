@@ -1,0 +1,79 @@
+import { LRUCache } from "lru-cache";
+
+import { LIMITS } from "../../engine/limits.ts";
+import type { EndReply } from "../../engine/reservation/lifecycle.ts";
+import { answered, type RedisClient } from "./connection.ts";
+import { decisionKeys } from "./keys.ts";
+import { decodeEnd } from "./reply.ts";
+import { type Script, ScriptCall, type ScriptReply, type Value } from "./scripts.ts";
+
+/** How many reservations a node remembers the keys of; it asks for those of the others. */
+const KNOWN_MAX = 20_000;
+const DAY_MS = 86_400_000;
+/** How long an ended reservation is kept after its deadline. */
+export const KEPT_MS = LIMITS.idempotencyGraceMs + DAY_MS;
+
+/** What of a reservation names keys and fields of others: digests, as keys hold them. */
+export interface Links {
+  readonly intent: string;
+  /** "": outside a run. */
+  readonly run: string;
+  readonly endings: string;
+}
+
+/** Reservations by id: what has to be known of one before a script can be called on it. */
+export class Reservations {
+  readonly #client: RedisClient;
+  readonly #known = new LRUCache<string, Links>({ max: KNOWN_MAX });
+
+  constructor(client: RedisClient) {
+    this.#client = client;
+  }
+
+  remember(decisionId: string, links: Links): void {
+    this.#known.set(decisionId, links);
+  }
+
+  async find(decisionId: string): Promise<Links | null> {
+    const remembered = this.#known.get(decisionId);
+    if (remembered !== undefined) return remembered;
+    const names = ["intent", "run", "endings"];
+    const [intent, run, endings] = await this.fields(decisionId, names);
+    if (typeof intent !== "string") return null;
+    const links = { endings: endings ?? "", intent, run: run ?? "" };
+    this.#known.set(decisionId, links);
+    return links;
+  }
+
+  /** Runs a script that ends or charges a reservation; null if there is no reservation. */
+  async end(
+    script: Script,
+    decisionId: string,
+    nowMs: number,
+    ...values: readonly Value[]
+  ): Promise<ScriptReply | null> {
+    const links = await this.find(decisionId);
+    if (links === null) return null;
+    const keys = decisionKeys(decisionId);
+    const call = new ScriptCall()
+      .key(keys.reservation(decisionId), keys.state, keys.balances, keys.deadlines)
+      .key(keys.intent(links.intent), links.run === "" ? null : keys.run(links.run))
+      .value(decisionId, nowMs, KEPT_MS, ...values);
+    const reply = await script.run(this.#client, call);
+    if (String(reply[0]) !== "unknown") return reply;
+    this.#known.delete(decisionId);
+    return null;
+  }
+
+  fields(decisionId: string, names: readonly string[]): Promise<readonly (string | null)[]> {
+    const key = decisionKeys(decisionId).reservation(decisionId);
+    return answered(this.#client.hmget(key, ...names));
+  }
+
+  /** How a reservation ended, or null; for whoever has to append its entry. */
+  async ended(decisionId: string): Promise<EndReply | null> {
+    const [kept] = await this.fields(decisionId, ["ended"]);
+    if (typeof kept !== "string") return null;
+    return decodeEnd(decisionId, JSON.parse(kept) as readonly unknown[]);
+  }
+}

@@ -1,0 +1,66 @@
+import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { answered, type RedisClient } from "./connection.ts";
+
+const FOLDER = join(import.meta.dirname, "scripts");
+
+export type Value = string | number | bigint | boolean;
+
+/** What a script is called with: keys and arguments, in the order in which it takes them. */
+export class ScriptCall {
+  readonly keys: string[] = [];
+  readonly values: string[] = [];
+
+  key(...keys: readonly (string | null)[]): this {
+    for (const key of keys) if (key !== null) this.keys.push(key);
+    return this;
+  }
+
+  value(...values: readonly Value[]): this {
+    for (const value of values) {
+      this.values.push(typeof value === "boolean" ? (value ? "1" : "0") : String(value));
+    }
+    return this;
+  }
+}
+
+/** Strings come as bytes: some are packed figures. */
+export type ReplyPart = Buffer | number | null | readonly ReplyPart[];
+export type ScriptReply = readonly ReplyPart[];
+
+/** One script, sent by its digest; a server that does not know it (any more) is sent its text. */
+export class Script {
+  readonly text: string;
+  readonly digest: string;
+
+  constructor(name: string) {
+    this.text = load(`${name}.lua`);
+    this.digest = hash("sha1", this.text);
+  }
+
+  /** @throws WeirError `state.unavailable`, whatever went wrong */
+  async run(client: RedisClient, { keys, values }: ScriptCall): Promise<ScriptReply> {
+    const rest = [String(keys.length), ...keys, ...values];
+    try {
+      return (await client.callBuffer("evalsha", [this.digest, ...rest])) as ScriptReply;
+    } catch (thrown) {
+      const isUnknown = thrown instanceof Error && thrown.message.startsWith("NOSCRIPT");
+      const again = isUnknown ? client.callBuffer("eval", [this.text, ...rest]) : refuse(thrown);
+      return (await answered(again)) as ScriptReply;
+    }
+  }
+}
+
+function refuse(thrown: unknown): Promise<never> {
+  return Promise.reject(thrown);
+}
+
+/** The text of a script; a line `--- @include name` is replaced by include/name.lua. */
+function load(path: string): string {
+  return readFileSync(join(FOLDER, path), "utf8").replaceAll(
+    /^--- @include ([a-z]+)$/gm,
+    (_, name: string) => load(`include/${name}.lua`),
+  );
+}

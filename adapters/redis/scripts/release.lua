@@ -1,0 +1,42 @@
+-- Ends a reservation without a charge; abandoned, its intent is forgotten too.
+-- KEYS  reservation, state, balances, deadlines, intent; the run, if any
+-- ARGV  decision id, now, how long the reservation is kept after its deadline (ms), abandon
+-- Returns {"unknown"}, {"ended before", state} or {"ended", state, admitted, cost, sequence, postings}
+--- @include money
+--- @include window
+--- @include scopes
+--- @include runs
+--- @include balances
+--- @include reservation
+local name, state, id, now = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
+
+local r = reservation.load(name)
+if not r then return { 'unknown' } end
+if ARGV[4] == '1' then
+  local intent = reservation.readIntent(KEYS[5])
+  if intent and intent.id == id then redis.call('DEL', KEYS[5]) end
+end
+if not r.live then return { 'ended before', r.state } end
+
+local holds, postings = reservation.holds(r), {}
+for _, hold in ipairs(holds) do
+  if hold.held ~= '0' then postings[#postings + 1] = { hold, money.negative(hold.held), '0' } end
+end
+local posted = reservation.post(name, KEYS[3], holds, postings)
+if not posted then return redis.error_reply('WEIR a balance would pass 64 bits') end
+local list = reservation.scopes(r, state)
+scopes.land(list)
+if r.sequence == 0 then
+  scopes.correct(list, -r.counted, -1, now)
+  if r.admitted then runs.undo(KEYS[6], r.fingerprint, r.counted) end
+  redis.call('HSET', name, 'counted', '0', 'standing', '0')
+end
+scopes.save(state, list)
+reservation.finish(name, r, 'released', KEYS[5], KEYS[4], id, now, tonumber(ARGV[3]))
+local reply = {
+  'ended', 'released', r.admitted and '1' or '0', r.cost == '' and '0' or r.cost,
+  redis.call('HINCRBY', state, 'n', 1), posted,
+}
+-- Kept for whoever has to append the entry and did not get this answer.
+redis.call('HSET', name, 'ended', cjson.encode(reply))
+return reply

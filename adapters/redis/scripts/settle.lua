@@ -1,0 +1,78 @@
+-- Posts a cumulative report: the difference to what was posted before. After the end it is a
+-- correction.
+-- KEYS  reservation, state, balances, deadlines, intent; the run, if any
+-- ARGV  decision id, now, how long an ended reservation is kept after its deadline (ms), sequence,
+--       digest, final, basis, cost (pico-USD), charged (nano-USD), tokens
+-- Returns {"unknown"} or {status, live, overrun, cost, charged, sequence, postings}
+--- @include money
+--- @include window
+--- @include scopes
+--- @include runs
+--- @include endings
+--- @include balances
+--- @include reservation
+local name, state, id, now = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
+local sequence, digest, final, basis = tonumber(ARGV[4]), ARGV[5], ARGV[6] == '1', ARGV[7]
+local cost, charged, tokens = ARGV[8], ARGV[9], ARGV[10]
+
+local r = reservation.load(name)
+if not r then return { 'unknown' } end
+
+-- Provider figures replace estimated ones, never the reverse.
+local function repeated()
+  if sequence < r.sequence then return 'superseded' end
+  if sequence == r.sequence then return digest == r.digest and 'duplicate' or 'conflict' end
+  local weaker = r.basis == 'provider' and basis == 'estimated'
+  return r.sequence > 0 and weaker and 'superseded' or nil
+end
+
+local status = repeated()
+if status then
+  local costBefore, chargedBefore = r.cost == '' and '0' or r.cost, r.charged == '' and '0' or r.charged
+  return { status, '0', '0', costBefore, chargedBefore, 0, {} }
+end
+
+local chargeIn = { nano_usd = charged, tokens = tokens, calls = '1' }
+local holds, postings, overrun, dearest = reservation.holds(r), {}, false, 0
+for _, hold in ipairs(holds) do
+  local charge = chargeIn[hold.unit]
+  local settledDelta, heldDelta = money.minus(charge, hold.settled), '0'
+  if r.live and final then
+    heldDelta = money.negative(hold.held)
+  elseif r.live and money.less('0', settledDelta) then
+    heldDelta = money.negative(money.less(hold.held, settledDelta) and hold.held or settledDelta)
+  end
+  if heldDelta ~= '0' or settledDelta ~= '0' then
+    postings[#postings + 1] = { hold, heldDelta, settledDelta }
+  end
+  if hold.hard and hold.unit ~= 'calls' and money.less(hold.amount, charge) then overrun = true end
+  if hold.unit == 'nano_usd' then dearest = math.max(dearest, money.counted(hold.amount)) end
+end
+local posted = reservation.post(name, KEYS[3], holds, postings)
+if not posted then return redis.error_reply('WEIR a balance would pass 64 bits') end
+
+-- The windows of admission learn what the call really cost; what exceeds the hold counts now.
+local actual = money.counted(charged)
+local ceiling = math.max(r.counted, dearest)
+local list = reservation.scopes(r, state)
+scopes.correct(list, math.min(actual, ceiling) - math.min(r.counted, ceiling), 0, now)
+if actual > ceiling then scopes.correct(list, actual - ceiling, nil, now) end
+runs.correct(KEYS[6], actual - r.counted)
+redis.call(
+  'HSET', name, 'sequence', ARGV[4], 'digest', digest, 'basis', basis, 'cost', cost,
+  'charged', charged, 'counted', figure(actual)
+)
+if r.live and final then
+  scopes.land(list)
+  endings.count(state, r.endings, now, false)
+  reservation.finish(name, r, 'settled', KEYS[5], KEYS[4], id, now, tonumber(ARGV[3]))
+end
+scopes.save(state, list)
+local result = not r.live and 'corrected' or final and 'settled' or 'posted'
+local reply = {
+  result, r.live and '1' or '0', overrun and '1' or '0', cost, charged,
+  redis.call('HINCRBY', state, 'n', 1), posted,
+}
+-- Kept for whoever has to append the entry and did not get this answer.
+redis.call('HSET', name, 'posted:' .. ARGV[4], cjson.encode(reply))
+return reply

@@ -1,0 +1,296 @@
+import type { Decision } from "../../engine/decision/decision.ts";
+import { tenantTag } from "../../engine/decision/decision-id.ts";
+import { LIMITS } from "../../engine/limits.ts";
+import type { Balance, StateStore } from "../../engine/ports.ts";
+import type { StoredDecision } from "../../engine/record/record.ts";
+import type { EndReply, SettleReply, SettleRequest } from "../../engine/reservation/lifecycle.ts";
+import type {
+  AdjustReply,
+  AdjustRequest,
+  Freeze,
+  Grant,
+  ReserveReply,
+  ReserveRequest,
+  ScopeCharge,
+  ScopeStatus,
+  TenantFreeze,
+  VelocityRequest,
+} from "../../engine/reservation/reservation.ts";
+import { kindsOf, passAsk } from "./asking.ts";
+import { answered, type RedisClient, unavailable } from "./connection.ts";
+import { Controls } from "./controls.ts";
+import { Doubts } from "./doubts.ts";
+import { decisionKeys, digestOf, type TagKeys, TENANT_TAGS, tenantFields } from "./keys.ts";
+import { countOpen, readBalances, readVelocity } from "./looks.ts";
+import { decodeEnd, decodeSettlement, decodeSnapshot, noEnd, UNKNOWN_SETTLEMENT } from "./reply.ts";
+import { type Links, Reservations } from "./reservations.ts";
+import { restoreCall } from "./restore.ts";
+import { Script, ScriptCall, type ScriptReply } from "./scripts.ts";
+import { Sweep } from "./sweep.ts";
+
+// Should the server have lost a tenant's tag.
+const TAG_AGAIN_MS = 60_000;
+
+/**
+ * State shared by every node of a fleet, in Redis. Each call is one script on keys of one slot, all of
+ * them declared; see docs/redis.md for the layout.
+ */
+export class RedisStateStore implements StateStore {
+  readonly #client: RedisClient;
+  readonly #controls: Controls;
+  readonly #reservations: Reservations;
+  readonly #tags = new Map<string, number>();
+  readonly #doubts = new Doubts();
+  readonly #sweep: Sweep;
+  readonly #scripts = {
+    adjust: new Script("adjust"),
+    conclude: new Script("conclude"),
+    release: new Script("release"),
+    reserve: new Script("reserve"),
+    restore: new Script("restore"),
+    settle: new Script("settle"),
+  };
+
+  constructor(client: RedisClient) {
+    this.#client = client;
+    this.#controls = new Controls(client);
+    this.#reservations = new Reservations(client);
+    this.#sweep = new Sweep(client, this.#reservations, this.#doubts);
+  }
+
+  async reserve(request: ReserveRequest): Promise<ReserveReply> {
+    const { decisionId, nowMs, run, tenant } = request;
+    const keys = decisionKeys(decisionId);
+    const links: Links = {
+      endings: tenantFields(tenant).endings(request.principal),
+      intent: digestOf(request.idempotencyKey),
+      run: run === null ? "" : digestOf(tenant, run.id),
+    };
+    const [frozen] = await Promise.all([
+      this.#controls.frozen(request.freezeScopes),
+      this.#tell(tenant),
+    ]);
+    const call = new ScriptCall()
+      .key(keys.intent(links.intent), keys.reservation(decisionId), keys.state, keys.balances)
+      .key(keys.freezes, keys.deadlines, run === null ? null : keys.run(links.run))
+      .value(decisionId, request.contentDigest, nowMs, request.deadlineMs)
+      .value(Math.max(1, request.deadlineMs + LIMITS.idempotencyGraceMs - nowMs))
+      .value(request.force, request.isRetry, run?.fingerprint ?? "", LIMITS.fingerprintsPerRun)
+      .value(links.intent, links.run);
+    passAsk(call, { ...request, endings: links.endings, isFrozen: frozen.length > 0 });
+    const reply = await this.#reserved(request, keys, call);
+    const kind = String(reply[0]);
+    if (kind === "replay") return { decisionId: String(reply[1]), kind };
+    if (kind !== "reserved") return { kind: kind as "conflict" | "in_flight" | "finished" };
+    this.#reservations.remember(decisionId, links);
+    const [, held, forced, now, sequence, ...snapshot] = reply;
+    return {
+      forced: String(forced) === "1",
+      held: String(held) === "1",
+      kind,
+      nowMs: Number(now),
+      snapshot: decodeSnapshot(snapshot, request, frozen, Number(now)),
+      stateSequence: Number(sequence),
+    };
+  }
+
+  /** A reservation whose answer was lost may have been made: it is given back once the store answers. */
+  async #reserved(
+    { decisionId, nowMs, scopes }: ReserveRequest,
+    keys: TagKeys,
+    call: ScriptCall,
+  ): Promise<ScriptReply> {
+    try {
+      return await this.#knowing(scopes, keys, this.#scripts.reserve, call);
+    } catch (thrown) {
+      this.#doubts.reservation(decisionId, nowMs);
+      throw thrown;
+    }
+  }
+
+  /** Runs a script that needs the parameters of windows: those the server does not know are told first. */
+  async #knowing(
+    scopes: readonly ScopeCharge[],
+    keys: TagKeys,
+    script: Script,
+    call: ScriptCall,
+  ): Promise<ScriptReply> {
+    const reply = await script.run(this.#client, call);
+    if (String(reply[0]) !== "windows") return reply;
+    const fields = kindsOf(scopes).flatMap(({ field, packed }) => [field, packed]);
+    await answered(this.#client.hset(keys.state, ...fields));
+    return script.run(this.#client, call);
+  }
+
+  async adjust(request: AdjustRequest): Promise<AdjustReply> {
+    const { decisionId, nowMs } = request;
+    const keys = decisionKeys(decisionId);
+    const [frozen, links] = await Promise.all([
+      this.#controls.frozen(request.freezeScopes),
+      this.#reservations.find(decisionId),
+    ]);
+    if (links === null) throw lost(decisionId);
+    const call = new ScriptCall()
+      .key(keys.reservation(decisionId), keys.state, keys.balances, keys.freezes)
+      .key(links.run === "" ? null : keys.run(links.run))
+      .value(nowMs, LIMITS.fingerprintsPerRun);
+    passAsk(call, { ...request, endings: links.endings, isFrozen: frozen.length > 0 });
+    const reply = await this.#knowing(request.scopes, keys, this.#scripts.adjust, call);
+    if (String(reply[0]) === "unknown") throw lost(decisionId);
+    const [, held, sequence, ...snapshot] = reply;
+    return {
+      held: String(held) === "1",
+      snapshot: decodeSnapshot(snapshot, request, frozen, nowMs),
+      stateSequence: Number(sequence),
+    };
+  }
+
+  async conclude(decisionId: string, decision: Decision): Promise<void> {
+    const keys = decisionKeys(decisionId);
+    const links = await this.#reservations.find(decisionId);
+    if (links === null) throw lost(decisionId);
+    const call = new ScriptCall()
+      .key(keys.reservation(decisionId), keys.intent(links.intent))
+      .value(decisionId, JSON.stringify(decision), decision.effect)
+      .value(decision.decidedAtMs + decision.retryAfterMs);
+    const [kind] = await this.#scripts.conclude.run(this.#client, call);
+    if (String(kind) === "unknown") throw lost(decisionId);
+  }
+
+  release(decisionId: string, nowMs: number): Promise<EndReply> {
+    return this.#release(decisionId, nowMs, false);
+  }
+
+  abandon(decisionId: string, nowMs: number): Promise<EndReply> {
+    return this.#release(decisionId, nowMs, true);
+  }
+
+  async #release(decisionId: string, nowMs: number, abandon: boolean): Promise<EndReply> {
+    let reply: ScriptReply | null;
+    try {
+      reply = await this.#reservations.end(this.#scripts.release, decisionId, nowMs, abandon);
+    } catch (thrown) {
+      this.#doubts.release(decisionId);
+      throw thrown;
+    }
+    const isDoubtful = this.#doubts.takeRelease(decisionId);
+    if (reply === null) return noEnd(decisionId, "unknown");
+    const end = decodeEnd(decisionId, reply);
+    // It was ended by a call whose answer was lost: nobody has its entry yet.
+    if (end.ended || !isDoubtful || end.state !== "released") return end;
+    return (await this.ended(decisionId)) ?? end;
+  }
+
+  async settle(request: SettleRequest): Promise<SettleReply> {
+    const { decisionId, digest, nowMs, sequence } = request;
+    const doubt = `${decisionId}:${sequence}:${digest}`;
+    let reply: ScriptReply | null;
+    try {
+      reply = await this.#reservations.end(
+        this.#scripts.settle,
+        decisionId,
+        nowMs,
+        sequence,
+        digest,
+        request.final,
+        request.basis,
+        request.costPicoUsd,
+        request.chargedNanoUsd,
+        request.tokens,
+      );
+    } catch (thrown) {
+      this.#doubts.settlement(doubt);
+      throw thrown;
+    }
+    if (reply === null) return UNKNOWN_SETTLEMENT;
+    const isDoubtful = this.#doubts.takeSettlement(doubt);
+    const settlement = decodeSettlement(reply);
+    // It was posted by a call whose answer was lost: nobody has its entry yet.
+    if (settlement.status !== "duplicate" || !isDoubtful) return settlement;
+    return (await this.settled(request)) ?? settlement;
+  }
+
+  /** What a report posted when it was taken, or null; for whoever has to append its entry. */
+  async settled({ decisionId, sequence }: SettleRequest): Promise<SettleReply | null> {
+    const [kept] = await this.#reservations.fields(decisionId, [`posted:${sequence}`]);
+    return typeof kept === "string"
+      ? decodeSettlement(JSON.parse(kept) as readonly unknown[])
+      : null;
+  }
+
+  /** Whether a reservation is there and has not ended. */
+  async isOpen(decisionId: string): Promise<boolean> {
+    const [state] = await this.#reservations.fields(decisionId, ["state"]);
+    return state === "judging" || state === "open";
+  }
+
+  /** How a reservation ended, or null; for whoever has to append its entry. */
+  ended(decisionId: string): Promise<EndReply | null> {
+    return this.#reservations.ended(decisionId);
+  }
+
+  /** Ends what is past its deadline, and gives back what was reserved by calls whose answer was lost. */
+  async expire(nowMs: number, max: number): Promise<readonly EndReply[]> {
+    for (const [decisionId, madeMs] of this.#doubts.reservations()) {
+      await this.abandon(decisionId, madeMs);
+      this.#doubts.resolve(decisionId);
+    }
+    return this.#sweep.expire([...this.#tags.keys()].map(tenantTag), nowMs, max);
+  }
+
+  async decision(decisionId: string): Promise<Decision | null> {
+    const [text] = await this.#reservations.fields(decisionId, ["decision"]);
+    return typeof text === "string" ? (JSON.parse(text) as Decision) : null;
+  }
+
+  async restore(stored: StoredDecision): Promise<void> {
+    await this.#tell(stored.record.tenant);
+    await this.#scripts.restore.run(this.#client, restoreCall(stored));
+  }
+
+  async freeze(tenant: string, freeze: Freeze): Promise<void> {
+    if (tenant !== "*") await this.#tell(tenant);
+    await this.#controls.freeze(tenant, freeze);
+  }
+
+  unfreeze(tenant: string, scope: string): Promise<void> {
+    return this.#controls.unfreeze(tenant, scope);
+  }
+
+  freezes(): Promise<readonly TenantFreeze[]> {
+    return this.#controls.freezes();
+  }
+
+  grant(grant: Grant): Promise<void> {
+    return this.#controls.grant(grant);
+  }
+
+  grants(): Promise<readonly Grant[]> {
+    return this.#controls.grants();
+  }
+
+  velocity(request: VelocityRequest): Promise<readonly ScopeStatus[]> {
+    return readVelocity(this.#client, request);
+  }
+
+  balances(): Promise<readonly Balance[]> {
+    return readBalances(this.#client);
+  }
+
+  openReservations(): Promise<number> {
+    return countOpen(this.#client);
+  }
+
+  /** Makes a tenant's tag known to every node's sweep. */
+  async #tell(tenant: string): Promise<void> {
+    const now = performance.now();
+    const toldAt = this.#tags.get(tenant);
+    if (toldAt !== undefined && now - toldAt < TAG_AGAIN_MS) return;
+    await answered(this.#client.sadd(TENANT_TAGS, tenantTag(tenant)));
+    this.#tags.set(tenant, now);
+  }
+}
+
+function lost(decisionId: string): Error {
+  return unavailable(new Error(`it has lost reservation ${decisionId}`));
+}
