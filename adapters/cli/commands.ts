@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
+import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
 
 const SERVER_FLAGS: readonly Flag[] = [
   { name: "server", placeholder: "HOST:PORT", doc: "the service to ask; default: grpc_listen" },
@@ -166,6 +167,7 @@ export const COMMANDS: readonly Command[] = [
   },
   ...OPERATOR_COMMANDS,
   ...POLICY_COMMANDS,
+  ...VELOCITY_COMMANDS,
   {
     name: "key create",
     summary: "make an API key and show it, once",

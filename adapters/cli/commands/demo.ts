@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { integer } from "../../config/values.ts";
-import { type Invocation, UsageError } from "../command.ts";
+import type { Invocation } from "../command.ts";
 import { SHIPPED_TRACE } from "../demo/host.ts";
 import { Progress, type Screen } from "../demo/progress.ts";
 import { isSound, toJson, toText } from "../demo/report.ts";
 import { runDemo } from "../demo/run.ts";
 import { readTrace } from "../demo/trace.ts";
 import { EXIT } from "../exit.ts";
+import { readNumber } from "../read-number.ts";
 import { styleOf } from "../style.ts";
 import { showsColor, type Terminal } from "../terminal.ts";
 
@@ -42,22 +42,6 @@ export async function run({ flags, json, terminal }: Invocation): Promise<number
   } finally {
     folder.close();
   }
-}
-
-function readNumber(
-  flags: Readonly<Record<string, string>>,
-  name: string,
-  min: number,
-  max: number,
-  absent: number,
-): number {
-  const text = flags[name];
-  if (text === undefined) return absent;
-  const type = integer(min, max);
-  const value = type.read(text, "");
-  if (value === undefined)
-    throw new UsageError(`--${name} ${text} is not accepted; accepted is ${type.accepts}`);
-  return value;
 }
 
 /** The folder asked for, or one that is gone when the demo ends, however it ends. */

@@ -36,8 +36,23 @@ describe("the trace reader", () => {
     ]);
   });
 
+  it("reads a JSON object a line, as the Mooncake traces have them", async () => {
+    const path = write(
+      '{"timestamp": 27000, "input_length": 6758, "output_length": 500, "hash_ids": [0, 1]}',
+      '{"timestamp": 30000, "input_length": 1, "output_length": 0}',
+      "",
+    );
+    expect(await readTrace(path, 10)).toEqual([
+      { offsetMs: 0, inputTokens: 6_758, outputTokens: 500 },
+      { offsetMs: 3_000, inputTokens: 1, outputTokens: 0 },
+    ]);
+  });
+
   it.each([
-    [["time,in,out", FIRST], `line 1: the header is "time,in,out"; accepted is ${HEADER}`],
+    [
+      ["time,in,out", FIRST],
+      `line 1: the header is "time,in,out"; accepted is ${HEADER}, or a JSON object on every line`,
+    ],
     [
       [HEADER, FIRST, "2023-11-16 18:15:47,1"],
       'line 3: 2 fields in "2023-11-16 18:15:47,1"; accepted are 3',
@@ -63,6 +78,22 @@ describe("the trace reader", () => {
     [
       [HEADER, FIRST, "2023-11-16 18:15:46,1,2"],
       "line 3: the time is before that of the line above",
+    ],
+    [
+      ['{"timestamp":0,"input_length":1,"output_length":2}', FIRST],
+      'line 2: "2023-11-16 18:15:46.6805900,374,44" is not a JSON object',
+    ],
+    [
+      ['{"timestamp":0,"input_length":-1,"output_length":2}'],
+      'line 1: input_length "-1" is not a whole number from 0 to 100000000',
+    ],
+    [['{"timestamp":0,"input_length":1}'], 'line 1: output_length "" is not a whole number'],
+    [
+      [
+        '{"timestamp":5,"input_length":1,"output_length":2}',
+        '{"timestamp":4,"input_length":1,"output_length":2}',
+      ],
+      "line 2: the time is before that of the line above",
     ],
     [[HEADER], "holds no calls"],
     [[""], 'line 1: the header is ""'],
