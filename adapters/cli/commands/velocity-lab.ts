@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
+import { openBundle } from "../../../engine/policy/bundle.ts";
 import { planScopes } from "../../../engine/velocity/scopes.ts";
 import { loadConfig } from "../../config.ts";
-import { loadBundle } from "../../embedded/bundles.ts";
+import { bundleFiles } from "../../bundles/archive.ts";
+import { readTrusted } from "../../bundles/trusted.ts";
 import type { Invocation } from "../command.ts";
 import { readTrace } from "../demo/trace.ts";
 import { EXIT } from "../exit.ts";
@@ -50,12 +52,12 @@ async function optionsOf({
     users: number("users", 1, 100_000, 500),
   };
   const calls = number("calls", 2, CALLS_MAX, CALLS_MAX);
-  const { bundle: folder } = await loadConfig({
+  const config = await loadConfig({
     cwd: terminal.cwd,
     env: terminal.env,
     flags: settings,
   });
-  const bundle = loadBundle(folder);
+  const bundle = openBundle(bundleFiles(await readTrusted(config.bundle, config.bundleKeys)));
   let { velocity } = bundle.data;
   const { cold, floor } = flags;
   if (floor !== undefined) velocity = withLimits(velocity, "floor", "floor_micro_usd", floor);

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Bundle } from "../../../engine/policy/bundle.ts";
 import { planScopes } from "../../../engine/velocity/scopes.ts";
-import { loadBundle } from "../../embedded/bundles.ts";
+import { loadBundle } from "../../bundles/folder-bundles.ts";
 import { fakeTerminal } from "../fake-terminal.ts";
 import { runWeir } from "../main.ts";
 import { SHIPPED_TRACE } from "../demo/host.ts";
