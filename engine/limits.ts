@@ -21,6 +21,8 @@ export const LIMITS = {
   tokens: 100_000_000,
   /** Largest token count of a report. */
   reportedTokens: 1_000_000_000,
+  /** Largest usage in a provider's own form, bytes of JSON. */
+  rawUsageBytes: 64 * 1024,
   answers: 128,
   runStep: 1_000_000,
   runDepth: 1_000,

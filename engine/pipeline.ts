@@ -155,7 +155,9 @@ class Pipeline implements Weir {
     try {
       const report = parseReport(raw);
       const decision = await this.#mine(report.decisionId, caller);
-      return await settleReport(report, decision, caller.principal, this.#ports);
+      const result = await settleReport(report, decision, caller.principal, this.#ports);
+      const { unknownUsage } = report;
+      return unknownUsage.length === 0 ? result : { ...result, unknownUsage };
     } catch (thrown) {
       throw WeirError.from(thrown);
     }

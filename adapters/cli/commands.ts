@@ -3,6 +3,7 @@ import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
 import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
+import { reportCommands } from "./groups/report.ts";
 
 const SERVER_FLAGS: readonly Flag[] = [
   { name: "server", placeholder: "HOST:PORT", doc: "the service to ask; default: grpc_listen" },
@@ -165,6 +166,7 @@ export const COMMANDS: readonly Command[] = [
     settings: true,
     load: () => import("./commands/decide.ts"),
   },
+  ...reportCommands(SERVER_FLAGS),
   ...OPERATOR_COMMANDS,
   ...POLICY_COMMANDS,
   ...VELOCITY_COMMANDS,

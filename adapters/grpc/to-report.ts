@@ -16,6 +16,7 @@ export function toReport(message: weir.v1.UsageReport | null): RawReport {
     basis: word(message.basis, BASES, "provider"),
     model: message.model,
     serviceTier: message.serviceTier,
+    rawUsage: rawUsageOf(message.rawUsage),
   };
 }
 
@@ -29,4 +30,8 @@ function toUsage(usage: weir.v1.Usage | null): Readonly<Record<string, unknown>>
     output: usage.output,
     reasoning: usage.reasoning,
   };
+}
+
+function rawUsageOf(raw: weir.v1.RawUsage | null): Readonly<Record<string, unknown>> | undefined {
+  return raw === null ? undefined : { format: raw.format, json: raw.json };
 }

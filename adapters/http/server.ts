@@ -6,9 +6,11 @@ import type { Weir } from "../../engine/weir.ts";
 import { type Authenticator, callerOf } from "./authenticate.ts";
 import { readJson } from "./body.ts";
 import { answerFromDecision } from "./from-decision.ts";
+import { reportResultToJson } from "./from-report-result.ts";
 import { HttpProblem, refusalOf } from "./status.ts";
 import { refuseMalformed, send } from "./send.ts";
 import { intentFromBody } from "./to-intent.ts";
+import { cancelFromBody, reportFromBody } from "./to-report.ts";
 
 /** What the service says of itself; only "ready" is ready. */
 export type Readiness = "starting" | "ready" | "draining";
@@ -53,10 +55,12 @@ const ROUTES = new Map<string, { readonly methods: readonly string[]; readonly h
   ["/readyz", { methods: ["GET", "HEAD"], handle: ready }],
   ["/metrics", { methods: ["GET", "HEAD"], handle: metrics }],
   ["/v1/data/weir/decision", { methods: ["POST"], handle: decide }],
+  ["/v1/report", { methods: ["POST"], handle: report }],
+  ["/v1/cancel", { methods: ["POST"], handle: cancel }],
 ]);
 
 /**
- * Serves health, readiness, metrics and OPA-style decisions; a failure to listen is
+ * Serves health, readiness, metrics, OPA-style decisions, reports and cancels; a failure to listen is
  * `config.invalid` and names the address.
  */
 export async function startHttpServer(options: HttpOptions): Promise<HttpService> {
@@ -178,6 +182,33 @@ async function decide(
     if (!response.writableFinished) void weir.undelivered(decision);
   });
   send(response, 200, answerFromDecision(decision));
+}
+
+// Reports are taken while draining: they only settle what was decided before.
+async function report(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const weir = context.weir();
+  const caller = callerOf(request, context.authenticator);
+  const body = await readJson(request);
+  if (body === null) return;
+  const result = await weir.report(reportFromBody(body.json), caller);
+  send(response, 200, { result: reportResultToJson(result) });
+}
+
+async function cancel(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const weir = context.weir();
+  const caller = callerOf(request, context.authenticator);
+  const body = await readJson(request);
+  if (body === null) return;
+  // The engine names and refuses what is no id.
+  send(response, 200, await weir.cancel(cancelFromBody(body.json) as string, caller));
 }
 
 const IDLE_CHECK_MS = 20;

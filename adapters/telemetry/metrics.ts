@@ -107,10 +107,16 @@ function reportRecorder(registry: Registry): Metrics["reported"] {
     help: "Charged for good, US dollars. A rate, not an account: the ledger is exact.",
     registers: [registry],
   });
+  const unknown = new BoundCounter(registry, {
+    name: "weir_usage_unknown_fields_total",
+    help: "Members of providers' usage that are not known here, by format and name: the format has changed.",
+    label: "field",
+  });
   // A result carries the charge so far; a correction counts only by what it adds to that.
   const charged = new LRUCache<string, bigint>({ max: 16_384 });
   return (result) => {
     reports.add(result.status);
+    for (const field of result.unknownUsage ?? []) unknown.add(field);
     if (result.status !== "settled" && result.status !== "corrected") return;
     const added = result.chargedNanoUsd - (charged.get(result.decisionId) ?? 0n);
     charged.set(result.decisionId, result.chargedNanoUsd);

@@ -5,6 +5,7 @@ import { SERVICE_TIERS } from "../intent/intent.ts";
 import { invalid } from "../intent/parse.ts";
 import { LIMITS } from "../limits.ts";
 import { readUsage } from "../pricing/usage.ts";
+import { readRawUsage } from "./raw-usage.ts";
 import { OUTCOMES, type RawReport, type Report } from "./report.ts";
 
 const TIERS = ["", ...SERVICE_TIERS] as const;
@@ -14,15 +15,18 @@ const ANY_OUTCOME = ["", ...OUTCOMES] as const;
 export function parseReport(raw: RawReport): Report {
   const read = new FieldReader();
   const final = read.flag(raw.final, "final");
+  const told = readRawUsage(read, raw);
+  const outcome = told.outcome === "" && final ? null : told.outcome;
   const report: Report = {
     basis: read.choice(raw.basis, "basis", ["provider", "estimated"], "provider"),
     decisionId: parseDecisionId(read, raw.decisionId),
     final,
     model: read.text(raw.model, "model", LIMITS.idChars),
-    outcome: read.choice(raw.outcome, "outcome", ANY_OUTCOME, final ? null : ""),
+    outcome: read.choice(raw.outcome, "outcome", ANY_OUTCOME, outcome),
     sequence: Math.max(1, read.count(raw.sequence, "sequence", 0, LIMITS.reportSequence)),
-    serviceTier: read.choice(raw.serviceTier, "service_tier", TIERS, ""),
-    usage: readUsage(read, raw.usage, "usage"),
+    serviceTier: read.choice(raw.serviceTier, "service_tier", TIERS, told.serviceTier),
+    unknownUsage: told.unknown,
+    usage: told.usage ?? readUsage(read, raw.usage, "usage"),
   };
   if (read.violations.length > 0) throw invalid("report.invalid", "report", read);
   return report;

@@ -14,6 +14,8 @@ export interface RawReport {
   readonly basis?: unknown;
   readonly model?: unknown;
   readonly serviceTier?: unknown;
+  /** `{format, json}`: usage as the provider told it, in the place of `usage`. */
+  readonly rawUsage?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A validated report: cumulative usage of one decided call. */
@@ -28,6 +30,8 @@ export interface Report {
   /** Model that served the call; "" means the decided one. */
   readonly model: string;
   readonly serviceTier: string;
+  /** Members of the provider's usage that are not known here: "openai.chat usage.name". */
+  readonly unknownUsage: readonly string[];
 }
 
 export type ReportStatus = "posted" | "settled" | "duplicate" | "superseded" | "corrected";
@@ -40,4 +44,6 @@ export interface ReportResult {
   readonly chargedNanoUsd: bigint;
   /** "late", "overrun", "unpriced". */
   readonly flags: readonly string[];
+  /** As in the report; absent: none. */
+  readonly unknownUsage?: readonly string[];
 }

@@ -674,6 +674,14 @@ export namespace weir {
       reasoning: Int64;
     }
     export const Usage: Codec<weir.v1.Usage>;
+    /** Usage as the provider told it; Weir reads it, so that no caller needs a parser. */
+    export interface RawUsage {
+      /** Wire format it is in: "openai.chat", "openai.completions", "openai.responses", "openai.embeddings", "openai.images", "openai.speech", "anthropic.messages", "google.generate_content", "google.embed_content", "mistral.chat" or "bedrock.converse". */
+      format: string;
+      /** JSON, at most 65536 bytes: the usage object alone, the whole response, or an array of those events of a stream that told usage, in their order. */
+      json: string;
+    }
+    export const RawUsage: Codec<weir.v1.RawUsage>;
     /** What actually happened to one decided call. Figures are cumulative: a later report replaces an earlier one. */
     export interface UsageReport {
       /** Decision the report is about. Mandatory. */
@@ -684,7 +692,7 @@ export namespace weir {
       final: boolean;
       /** Usage so far. */
       usage: weir.v1.Usage | null;
-      /** How the call ended. Mandatory in a final report. */
+      /** How the call ended. Mandatory in a final report, unless raw_usage tells it. */
       outcome: weir.v1.Outcome;
       /** Where the figures come from. Provider figures replace estimated ones, never the reverse. */
       basis: weir.v1.Basis;
@@ -692,6 +700,8 @@ export namespace weir {
       model: string;
       /** Service tier that served the call, if it differs ("standard", "batch", "flex", "priority"). */
       serviceTier: string;
+      /** Usage in the provider's own form, in the place of usage. A whole response also tells outcome and service tier where they are left out here. Optional. */
+      rawUsage: weir.v1.RawUsage | null;
     }
     export const UsageReport: Codec<weir.v1.UsageReport>;
     /** What became of a report. */

@@ -5448,6 +5448,100 @@ export const weir = $root.weir = (() => {
             return Usage;
         })();
 
+        v1.RawUsage = (function() {
+
+            const RawUsage = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            RawUsage.prototype.format = "";
+            RawUsage.prototype.json = "";
+
+            RawUsage.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.format != null && $Object.hasOwnProperty.call(message, "format") && message.format !== "")
+                    writer.uint32(10).string(message.format);
+                if (message.json != null && $Object.hasOwnProperty.call(message, "json") && message.json !== "")
+                    writer.uint32(18).string(message.json);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            RawUsage.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.RawUsage();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("RawUsage", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.format = value;
+                            else
+                                delete message.format;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("RawUsage", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.json = value;
+                            else
+                                delete message.json;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return RawUsage;
+        })();
+
         v1.UsageReport = (function() {
 
             const UsageReport = function (properties) {
@@ -5465,6 +5559,7 @@ export const weir = $root.weir = (() => {
             UsageReport.prototype.basis = 0;
             UsageReport.prototype.model = "";
             UsageReport.prototype.serviceTier = "";
+            UsageReport.prototype.rawUsage = null;
 
             UsageReport.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -5489,6 +5584,8 @@ export const weir = $root.weir = (() => {
                     writer.uint32(58).string(message.model);
                 if (message.serviceTier != null && $Object.hasOwnProperty.call(message, "serviceTier") && message.serviceTier !== "")
                     writer.uint32(66).string(message.serviceTier);
+                if (message.rawUsage != null && $Object.hasOwnProperty.call(message, "rawUsage"))
+                    $root.weir.v1.RawUsage.encode(message.rawUsage, writer.uint32(74).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -5589,6 +5686,12 @@ export const weir = $root.weir = (() => {
                                 message.serviceTier = value;
                             else
                                 delete message.serviceTier;
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 2)
+                                $mistyped("UsageReport", tag, wireType, 2);
+                            message.rawUsage = $root.weir.v1.RawUsage.decode(reader, reader.size(), $undefined, _depth + 1, message.rawUsage);
                             continue;
                         }
                     }

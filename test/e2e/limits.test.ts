@@ -241,6 +241,30 @@ describe("counts", () => {
   });
 });
 
+describe("usage in the provider's own form", () => {
+  test("its size", async () => {
+    covered.add("rawUsageBytes");
+    const own = await openOther();
+    const { id } = accepted(await own.decide(wireIntent(fresh())));
+    const usage = { completion_tokens: 1, prompt_tokens: 1 };
+    const sizedJson = (bytes: number): string => JSON.stringify({ usage }).padEnd(bytes);
+    const report = (bytes: number): WireReport => ({
+      decisionId: id,
+      final: true,
+      outcome: 1,
+      rawUsage: { format: "openai.chat", json: sizedJson(bytes) },
+    });
+    const max = LIMITS.rawUsageBytes;
+    await expectRefused(
+      own,
+      () => own.report(report(max + 1)),
+      invalid("report", "raw_usage.json", `${max + 1} bytes, at most ${max} are accepted`),
+    );
+    const { status } = accepted(await own.report(report(max)));
+    expect(status).toBe(weir.v1.ReportStatus.REPORT_STATUS_SETTLED);
+  });
+});
+
 describe("times", () => {
   test("a report is taken seven days after the deadline, and not a millisecond later", async () => {
     covered.add("lateReportMs");
