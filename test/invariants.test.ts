@@ -11,6 +11,7 @@ import { loadBundle } from "../adapters/bundles/folder-bundles.ts";
 import type { Decision } from "../engine/decision/decision.ts";
 import type { WeirError } from "../engine/errors.ts";
 import type { RawIntent } from "../engine/intent/intent.ts";
+import { verifyFolder } from "../adapters/serve/audit-verify.ts";
 import { verifyLedger } from "../engine/ledger/verify.ts";
 import type { RawReport } from "../engine/ledger/report.ts";
 import { LIMITS } from "../engine/limits.ts";
@@ -315,6 +316,9 @@ describe("invariant 3: no answer leaves before its record is in the log", () => 
       await closed;
       expect(child.signalCode, output.slice(-300)).toBe("SIGKILL");
       printed.push(...output.split("\n").slice(1, -1));
+      const proof = verifyFolder(folder, { keys: [], witness: null }, false);
+      expect(proof.problems, `seed ${seed}, round ${round}`).toEqual([]);
+      expect(proof.checkpoints).toBeGreaterThan(0);
     }
     const engine = await open({ data: { budgets: EVERY_KIND }, folder, seed: "after" });
     expect(engine.recovery.differences, `seed ${seed}`).toEqual([]);

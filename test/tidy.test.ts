@@ -88,6 +88,7 @@ describe("the arrow", () => {
     decision: 4,
     record: 5,
     ledger: 6,
+    audit: 7,
     operator: 7,
   };
   const stageOf = (path: string): string => path.split("/")[1] ?? "";

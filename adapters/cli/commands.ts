@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
+import { AUDIT_COMMANDS } from "./groups/audit.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
 import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
 import { reportCommands } from "./groups/report.ts";
@@ -210,6 +211,7 @@ export const COMMANDS: readonly Command[] = [
     settings: true,
     load: () => import("./commands/ledger-check.ts"),
   },
+  ...AUDIT_COMMANDS,
   ...whereShipped({
     name: "bench",
     summary: "measure this machine",

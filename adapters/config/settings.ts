@@ -24,6 +24,9 @@ export interface Settings {
   readonly mode: "enforce" | "shadow";
   readonly logSync: "os" | "interval" | "always";
   readonly logSyncIntervalMs: number;
+  readonly logSegmentMebibytes: number;
+  readonly checkpointRecords: number;
+  readonly checkpointIntervalMs: number;
   readonly drainTimeoutMs: number;
   readonly inFlightMax: number;
   readonly sweepIntervalMs: number;
@@ -104,6 +107,24 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: duration(1, 60_000),
     default: "100ms",
     doc: "how often, with log_sync interval",
+  },
+  logSegmentMebibytes: {
+    name: "log_segment",
+    type: integer(1, 1_024),
+    default: "64",
+    doc: "MiB after which a segment of the log is closed and compressed",
+  },
+  checkpointRecords: {
+    name: "checkpoint_records",
+    type: integer(1, 1_000_000),
+    default: "1000",
+    doc: "records after which the log is signed",
+  },
+  checkpointIntervalMs: {
+    name: "checkpoint_interval",
+    type: duration(100, 86_400_000),
+    default: "10s",
+    doc: "time after which the log is signed if records came",
   },
   drainTimeoutMs: {
     name: "drain_timeout",

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fdatasync,
   fdatasyncSync,
   ftruncateSync,
@@ -8,14 +9,15 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { WeirError } from "../../engine/errors.ts";
 import type { RecordLog } from "../../engine/ports.ts";
 import { serializeLine } from "../../engine/record/serialize.ts";
 import type { LogLine } from "../../engine/record/record.ts";
+import { compressFile } from "./compressed.ts";
 import { repairTail } from "./repair.ts";
-import { LineBuffer, segmentName } from "./segments.ts";
+import { LineBuffer, listSegments, segmentName } from "./segments.ts";
 
 /** When written lines are forced to the disk: before each answer, every so often, or by the system. */
 export type LogSync = "always" | "interval" | "os";
@@ -26,6 +28,15 @@ export interface LogOptions {
   readonly syncIntervalMs: number;
   /** A segment is closed once it is longer than this. */
   readonly segmentBytes: number;
+  /** Compresses segments that are closed; absent: they stay as they are. */
+  readonly compress?: boolean;
+  /**
+   * Told of the bytes of lines that were written, in order, after those who wait for them; they hold
+   * until the call returns.
+   */
+  readonly onWritten?: (lines: Buffer) => void;
+  /** Told what could not be done beside the log, which is whole nevertheless. */
+  readonly onNote?: (note: string) => void;
 }
 
 interface Waiting {
@@ -46,6 +57,9 @@ export class SegmentedLog implements RecordLog {
   #bytes: number;
   #waiting: Waiting[] = [];
   readonly #lines = new LineBuffer();
+  /** Lines that were written and of which nobody was told yet. */
+  #untold: Buffer | null = null;
+  #compressing: Promise<void> = Promise.resolve();
   #scheduled = false;
   #unsynced = false;
   #closed = false;
@@ -64,6 +78,23 @@ export class SegmentedLog implements RecordLog {
       options.sync === "interval"
         ? setInterval(() => this.#syncSoon(), options.syncIntervalMs).unref()
         : null;
+    for (const segment of listSegments(options.folder).slice(0, -1)) this.#compress(segment);
+  }
+
+  /** Number of the last line. */
+  get lastNumber(): number {
+    return this.#number;
+  }
+
+  /** Tells of what was written and forces it to the disk. */
+  sync(): Promise<void> {
+    this.#tell();
+    return new Promise((resolve, reject) => {
+      this.#file.sync((cause) => {
+        if (cause === null) resolve();
+        else reject(unavailable(cause));
+      });
+    });
   }
 
   append(line: LogLine): Promise<void> {
@@ -81,8 +112,8 @@ export class SegmentedLog implements RecordLog {
     return written;
   }
 
-  /** Writes what is waiting, forces it to the disk and closes the file. */
-  async close(): Promise<void> {
+  /** Writes what is waiting, does what is left to do with the log whole, and closes the file. */
+  async close(atEnd?: () => Promise<void>): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -90,19 +121,28 @@ export class SegmentedLog implements RecordLog {
       this.#flush();
       await new Promise((resolve) => setImmediate(resolve));
     }
+    this.#tell();
+    await atEnd?.();
     this.#file.finish();
+    await this.#compressing;
   }
 
   #flush(): void {
     this.#scheduled = false;
+    this.#tell();
     const batch = this.#waiting;
     if (batch.length === 0) return;
     this.#waiting = [];
+    const lines = this.#lines.take();
     try {
-      this.#write(this.#lines.take());
+      this.#write(lines);
     } catch (cause) {
       this.#giveUp(batch, cause);
       return;
+    }
+    if (this.#options.onWritten !== undefined) {
+      this.#untold = lines;
+      setImmediate(() => this.#tell());
     }
     if (this.#options.sync !== "always") {
       for (const { resolve } of batch) resolve();
@@ -112,6 +152,13 @@ export class SegmentedLog implements RecordLog {
       if (cause === null) for (const { resolve } of batch) resolve();
       else for (const { reject } of batch) reject(unavailable(cause));
     });
+  }
+
+  /** After the answers have left; before the next lines are written at the latest. */
+  #tell(): void {
+    const lines = this.#untold;
+    this.#untold = null;
+    if (lines !== null) this.#options.onWritten?.(lines);
   }
 
   #write(bytes: Buffer): void {
@@ -141,8 +188,24 @@ export class SegmentedLog implements RecordLog {
     const first = Number.parseInt(bytes.toString("utf8", 0, 16), 10);
     const next = new SegmentFile(join(this.#options.folder, segmentName(first)));
     this.#file.finish();
+    const sealed = this.#file.path;
     this.#file = next;
     this.#bytes = 0;
+    this.#compress(basename(sealed));
+  }
+
+  /** One after the other; what cannot be compressed stays as it is. */
+  #compress(segment: string): void {
+    if (this.#options.compress !== true) return;
+    const path = join(this.#options.folder, segment);
+    this.#compressing = this.#compressing.then(async () => {
+      if (this.#closed || !existsSync(path)) return;
+      try {
+        await compressFile(path, () => this.#closed);
+      } catch (cause) {
+        this.#options.onNote?.(`${path} stays uncompressed: ${String(cause)}`);
+      }
+    });
   }
 
   #syncSoon(): void {
@@ -155,10 +218,12 @@ export class SegmentedLog implements RecordLog {
 /** The file of one segment; closed once the syncs under way on it have returned. */
 class SegmentFile {
   readonly descriptor: number;
+  readonly path: string;
   #syncing = 0;
   #finished = false;
 
   constructor(path: string) {
+    this.path = path;
     this.descriptor = openSync(path, "a", 0o600);
   }
 

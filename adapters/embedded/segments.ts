@@ -4,6 +4,7 @@ import { crc32 } from "node:zlib";
 
 import { WeirError } from "../../engine/errors.ts";
 import { type LogLine, RECORD_VERSION } from "../../engine/record/record.ts";
+import { compressedChunks } from "./compressed.ts";
 
 /**
  * A segment is text: one line per record, `NUMBER CRC JSON`. The number counts every line of the log
@@ -17,6 +18,7 @@ export interface NumberedLine {
 /** Lines on their way to a segment, as the bytes that are written. */
 export class LineBuffer {
   #bytes = Buffer.allocUnsafe(LINES_BYTES);
+  #spare = Buffer.allocUnsafe(LINES_BYTES);
   #used = 0;
 
   /** Takes a line in, encoded once for both the checksum and the disk. */
@@ -32,9 +34,10 @@ export class LineBuffer {
     this.#used = end + 1;
   }
 
-  /** Everything taken in since the last call; valid until the next line comes. */
+  /** Everything taken in since the last call; valid until the next call has been made. */
   take(): Buffer {
     const taken = this.#bytes.subarray(0, this.#used);
+    [this.#bytes, this.#spare] = [this.#spare, this.#bytes];
     this.#used = 0;
     return taken;
   }
@@ -50,12 +53,16 @@ export class LineBuffer {
 const LINES_BYTES = 1 << 18;
 const CHECKSUM_CHARS = 8;
 
-/** Names of a log's segments in order. Each is named after the number of its first line. */
+/**
+ * Names of a log's segments in order, each after the number of its first line. A sealed segment may
+ * lie compressed under its name and `.zst`.
+ */
 export function listSegments(folder: string): readonly string[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => /^\d{12}\.log$/.test(name))
-    .toSorted();
+  const names = readdirSync(folder)
+    .filter((name) => /^\d{12}\.log(\.zst)?$/.test(name))
+    .map((name) => name.replace(/\.zst$/, ""));
+  return [...new Set(names)].toSorted();
 }
 
 export function segmentName(firstNumber: number): string {
@@ -71,73 +78,122 @@ export interface RawLine {
 
 const CHUNK_BYTES = 1 << 20;
 const NEWLINE = 0x0a;
+const BLANK = 0x20;
 
 /** Reads a segment line by line, a chunk at a time. */
 export function* rawLines(path: string): Generator<RawLine> {
-  const file = openSync(path, "r");
+  let rest: Buffer = Buffer.alloc(0);
+  let offset = 0;
+  for (const chunk of chunksOf(path)) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      yield { bytes: bytes.subarray(start, end), offset: offset + start, whole: true };
+      start = end + 1;
+    }
+    rest = bytes.subarray(start);
+    offset += start;
+  }
+  if (rest.length > 0) yield { bytes: rest, offset, whole: false };
+}
+
+/** A segment's bytes; of one that was compressed meanwhile, what it held. */
+function* chunksOf(path: string): Generator<Buffer> {
+  let file: number;
   try {
-    let rest: Buffer = Buffer.alloc(0);
-    let offset = 0;
+    file = openSync(path, "r");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+    yield* compressedChunks(`${path}.zst`);
+    return;
+  }
+  try {
     for (let position = 0; ;) {
       const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
       const length = readSync(file, chunk, 0, CHUNK_BYTES, position);
-      if (length === 0) break;
+      if (length === 0) return;
       position += length;
-      const bytes = Buffer.concat([rest, chunk.subarray(0, length)]);
-      let start = 0;
-      for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-        yield { bytes: bytes.subarray(start, end), offset: offset + start, whole: true };
-        start = end + 1;
-      }
-      rest = bytes.subarray(start);
-      offset += start;
+      yield chunk.subarray(0, length);
     }
-    if (rest.length > 0) yield { bytes: rest, offset, whole: false };
   } finally {
     closeSync(file);
   }
 }
 
-/** Takes a line apart and checks it; a string says what is wrong with it. */
+/** A line taken apart, its checksum checked, its JSON as the bytes that were written. */
+export interface Frame {
+  readonly number: number;
+  readonly bytes: Buffer;
+  /** Where the JSON begins; it goes to the end. */
+  readonly jsonAt: number;
+}
+
+/** Takes a line apart and checks its sum; a string says what is wrong with it. */
+export function frameOf(bytes: Buffer): Frame | string {
+  const blank = bytes.indexOf(BLANK);
+  const digits = bytes.toString("latin1", 0, Math.max(blank, 0));
+  const jsonAt = blank + 1 + CHECKSUM_CHARS + 1;
+  const sum = bytes.toString("latin1", blank + 1, jsonAt - 1);
+  const isFramed =
+    /^\d{1,15}$/.test(digits) &&
+    /^[0-9a-f]{8}$/.test(sum) &&
+    bytes[jsonAt - 1] === BLANK &&
+    bytes[jsonAt] === 0x7b &&
+    bytes.at(-1) === 0x7d;
+  if (!isFramed) return "not of the form NUMBER CRC JSON";
+  if (hex(crc32(bytes.subarray(jsonAt), crc32(`${digits} `))) !== sum) {
+    return "the checksum does not match";
+  }
+  return { bytes, jsonAt, number: Number(digits) };
+}
+
+/** Takes a line apart, checks and reads it; a string says what is wrong with it. */
 export function parseLine(bytes: Buffer): NumberedLine | string {
-  const text = bytes.toString("utf8");
-  const match = /^(\d+) ([0-9a-f]{8}) (\{.*\})$/s.exec(text);
-  if (match === null) return "not of the form NUMBER CRC JSON";
-  const [, digits, sum, json] = match as unknown as [string, string, string, string];
-  const number = Number(digits);
-  if (checksum(number, json) !== sum) return "the checksum does not match";
-  const line = JSON.parse(json) as LogLine;
+  const frame = frameOf(bytes);
+  return typeof frame === "string" ? frame : readFrame(frame);
+}
+
+/** Reads the record in a frame; a string says what is wrong with it. */
+export function readFrame({ bytes, jsonAt, number }: Frame): NumberedLine | string {
+  const line = JSON.parse(bytes.toString("utf8", jsonAt, bytes.length)) as LogLine;
   const version: number = line.v;
   if (version !== RECORD_VERSION)
     return `version ${version} is unknown; this Weir reads ${RECORD_VERSION}`;
   return { line, number };
 }
 
+/** A frame, and the record in it. */
+export interface FramedLine extends NumberedLine {
+  readonly frame: Frame;
+}
+
 /** Every line of a log in order. A damaged line or a gap is `log.corrupt`, with file and line. */
-export function* readLog(folder: string): Generator<NumberedLine> {
+export function* readFramedLog(folder: string): Generator<FramedLine> {
   let expected = 1;
   for (const name of listSegments(folder)) {
     let position = 0;
     for (const raw of rawLines(join(folder, name))) {
       position += 1;
-      const parsed = raw.whole ? parseLine(raw.bytes) : "the line is cut short";
+      const frame = raw.whole ? frameOf(raw.bytes) : "the line is cut short";
+      const parsed = typeof frame === "string" ? frame : readFrame(frame);
       if (typeof parsed === "string") throw corrupt(join(folder, name), position, parsed);
       if (parsed.number !== expected) {
         const what = `line ${expected} is missing: ${parsed.number} follows ${expected - 1}`;
         throw corrupt(join(folder, name), position, what);
       }
       expected = parsed.number + 1;
-      yield parsed;
+      yield { ...parsed, frame: frame as Frame };
     }
   }
 }
 
-export function corrupt(file: string, position: number, what: string): WeirError {
-  return new WeirError("log.corrupt", `${file}:${position}: ${what}`);
+/** `readFramedLog` for those who need the records alone. */
+export function* readLog(folder: string): Generator<NumberedLine> {
+  for (const { line, number } of readFramedLog(folder)) yield { line, number };
 }
 
-function checksum(number: number, json: string): string {
-  return hex(crc32(`${number} ${json}`));
+export function corrupt(file: string, position: number, what: string): WeirError {
+  return new WeirError("log.corrupt", `${file}:${position}: ${what}`);
 }
 
 function hex(sum: number): string {

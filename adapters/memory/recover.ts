@@ -85,6 +85,7 @@ class Recovering {
         return this.#store.grant(grantOf(line));
       case "rejected":
       case "bundle":
+      case "control":
         return undefined;
     }
   }

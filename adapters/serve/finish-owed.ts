@@ -1,13 +1,13 @@
 import { WeirError } from "../../engine/errors.ts";
 import type { Clock, Ledger, RecordLog } from "../../engine/ports.ts";
-import type { DecisionRecord, ReportRecord } from "../../engine/record/record.ts";
+import type { DecisionRecord, LogLine, ReportRecord } from "../../engine/record/record.ts";
 import { recordedAnswer } from "../../engine/record/write.ts";
-import { readLog } from "../embedded/segments.ts";
 import { endEntry, reportId, runs, settleEntry, settleRequest } from "../memory/recover.ts";
 import type { RedisStateStore } from "../redis/state-store.ts";
 
 interface Node {
-  readonly folder: string;
+  /** Every line of this node's log. */
+  readonly lines: () => Iterable<LogLine>;
   readonly log: RecordLog;
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -22,8 +22,8 @@ export async function finishOwed(
   store: RedisStateStore,
   node: Node,
   onNote: (note: WeirError) => void,
-): Promise<{ readonly lastMs: number; readonly decidedWith: string }> {
-  const { blocked, decidedWith, lastMs, reports, unended } = readOwed(node);
+): Promise<{ readonly lastMs: number }> {
+  const { blocked, lastMs, reports, unended } = readOwed(node);
   for (const record of unended.values()) await conclude(store, record);
   for (const record of blocked.values()) await release(store, record, node);
   let lost = 0;
@@ -37,7 +37,7 @@ export async function finishOwed(
         `${lost} reports are of decisions that the state store has lost`,
       ),
     );
-  return { decidedWith, lastMs };
+  return { lastMs };
 }
 
 interface Owed {
@@ -45,20 +45,17 @@ interface Owed {
   readonly blocked: Map<string, DecisionRecord>;
   /** Decisions whose reservation may still be open. */
   readonly unended: Map<string, DecisionRecord>;
-  readonly decidedWith: string;
   readonly lastMs: number;
 }
 
-function readOwed({ clock, folder }: Node): Owed {
+function readOwed({ clock, lines }: Node): Owed {
   const reports = new Map<string, ReportRecord>();
   const blocked = new Map<string, DecisionRecord>();
   const unended = new Map<string, DecisionRecord>();
-  let decidedWith = "";
   let lastMs = 0;
   const nowMs = clock.nowMs();
-  for (const { line } of readLog(folder)) {
+  for (const line of lines()) {
     if (line.at_ms > lastMs) lastMs = line.at_ms;
-    if (line.kind === "bundle") decidedWith = line.digest;
     if (line.kind === "report") reports.set(reportId(line), line);
     if (line.kind === "decision" && line.reservation.state_sequence > 0) {
       if (line.reservation.deadline_ms > nowMs) unended.set(line.id, line);
@@ -69,7 +66,7 @@ function readOwed({ clock, folder }: Node): Owed {
     unended.delete(line.decision_id);
     if (line.entry === "released") blocked.delete(line.decision_id);
   }
-  return { blocked, decidedWith, lastMs, reports, unended };
+  return { blocked, lastMs, reports, unended };
 }
 
 async function conclude(store: RedisStateStore, record: DecisionRecord): Promise<void> {

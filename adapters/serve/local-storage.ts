@@ -8,12 +8,12 @@ import { FolderBundles } from "../bundles/folder-bundles.ts";
 import { readTrusted } from "../bundles/trusted.ts";
 import { SegmentLedger } from "../embedded/ledger.ts";
 import { lockFolder } from "../embedded/lock.ts";
-import { SegmentedLog } from "../embedded/log.ts";
-import { readLog } from "../embedded/segments.ts";
+import type { SegmentedLog } from "../embedded/log.ts";
 import { recoverState } from "../memory/recover.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
 import { openConnection } from "../redis/connection.ts";
 import { RedisStateStore } from "../redis/state-store.ts";
+import { AuditLog, userName } from "./audit-log.ts";
 import { finishOwed } from "./finish-owed.ts";
 import type { Storage } from "./storage.ts";
 
@@ -21,8 +21,6 @@ import type { Storage } from "./storage.ts";
 export function dataLayout(data: string): { readonly log: string; readonly bundles: string } {
   return { log: join(data, "log"), bundles: join(data, "bundles") };
 }
-
-const SEGMENT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Opens the data folder for this process alone: the log is repaired, state in memory rebuilt from
@@ -41,18 +39,22 @@ export async function openLocalStorage(
       await readTrusted(config.bundle, config.bundleKeys),
       layout.bundles,
     );
-    const log = new SegmentedLog({
-      folder: layout.log,
-      sync: config.logSync,
-      syncIntervalMs: config.logSyncIntervalMs,
-      segmentBytes: SEGMENT_BYTES,
+    const audit = new AuditLog(config, {
+      clock,
+      data: config.data,
+      logFolder: layout.log,
+      onNote,
     });
+    const { log } = audit;
     if (log.repaired !== "") onNote(new WeirError("log.corrupt", `repaired: ${log.repaired}`));
     const ledger = new SegmentLedger(layout.log);
-    const opened = { bundles, clock, log, ledger, folder: layout.log };
+    const opened = { audit, bundles, clock, ledger, log, lines: () => audit.recall() };
     const kept = await (config.state === "memory"
       ? rebuilt(opened, onNote)
       : shared(config, opened, onNote));
+    await audit.begin();
+    await noteBundle(opened);
+    await noteMode(audit, config.mode);
     return {
       bundles,
       lastMs: kept.lastMs,
@@ -60,7 +62,7 @@ export async function openLocalStorage(
       log,
       ledger,
       close: async () => {
-        await log.close();
+        await audit.close();
         kept.close();
         lock.release();
       },
@@ -91,8 +93,7 @@ async function shared(
   const client = await openConnection(url, stateTimeoutMs);
   try {
     const state = new RedisStateStore(client);
-    const { decidedWith, lastMs } = await finishOwed(state, opened, onNote);
-    await noteBundle(opened, decidedWith);
+    const { lastMs } = await finishOwed(state, opened, onNote);
     return { close: () => client.disconnect(), lastMs, state };
   } catch (thrown) {
     client.disconnect();
@@ -101,26 +102,20 @@ async function shared(
 }
 
 interface Opened {
+  readonly audit: AuditLog;
   readonly bundles: BundleSource;
   readonly clock: Clock;
   readonly log: SegmentedLog;
   readonly ledger: SegmentLedger;
-  readonly folder: string;
+  /** Every line of the log as it was opened; read once. */
+  readonly lines: () => Iterable<LogLine>;
 }
 
 async function recover(
   state: MemoryStateStore,
-  opened: Opened,
+  { bundles, lines, log }: Opened,
   onNote: (note: WeirError) => void,
 ): Promise<number> {
-  const { bundles, folder, log } = opened;
-  let decidedWith = "";
-  const lines = function* (): Generator<LogLine> {
-    for (const { line } of readLog(folder)) {
-      if (line.kind === "bundle") decidedWith = line.digest;
-      yield line;
-    }
-  };
   const { owed, differences, lastMs } = await recoverState(state, lines(), bundles);
   for (const entry of owed) await log.append(entry);
   if (differences.length > 0) {
@@ -128,13 +123,37 @@ async function recover(
     const message = `${differences.length} entries do not follow from the log, among them ${some}; see weir ledger check`;
     onNote(new WeirError("log.corrupt", message));
   }
-  await noteBundle(opened, decidedWith);
   return lastMs;
 }
 
+const STARTED = "the service started with it";
+
 /** The log says when another bundle began to decide. */
-async function noteBundle({ bundles, clock, log }: Opened, decidedWith: string): Promise<void> {
+async function noteBundle({ audit, bundles, clock, log }: Opened): Promise<void> {
   const { digest, revision } = bundles.current();
-  if (digest === decidedWith) return;
-  await log.append({ v: RECORD_VERSION, kind: "bundle", at_ms: clock.nowMs(), digest, revision });
+  const before = audit.controls.bundle;
+  if (digest === before.digest) return;
+  await log.append({
+    v: RECORD_VERSION,
+    kind: "bundle",
+    actor: userName(),
+    at_ms: clock.nowMs(),
+    before,
+    digest,
+    reason: STARTED,
+    revision,
+  });
+}
+
+/** And when another mode did. */
+async function noteMode(audit: AuditLog, mode: Config["mode"]): Promise<void> {
+  const before = audit.controls.mode;
+  if (before === mode) return;
+  await audit.control({
+    action: "mode.set",
+    after: mode,
+    before,
+    reason: STARTED,
+    subject: "deployment",
+  });
 }

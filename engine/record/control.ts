@@ -1,5 +1,11 @@
 import type { Freeze, Grant, TenantFreeze } from "../reservation/reservation.ts";
-import { type FreezeRecord, type GrantRecord, RECORD_VERSION } from "./record.ts";
+import {
+  type ControlAction,
+  type ControlRecord,
+  type FreezeRecord,
+  type GrantRecord,
+  RECORD_VERSION,
+} from "./record.ts";
 
 /** What an operator did to a freeze. */
 export interface FreezeChange {
@@ -66,4 +72,20 @@ export function grantOf(record: GrantRecord): Grant {
     unit: record.unit,
     untilMs: record.until_ms,
   };
+}
+
+/** A control action, before it has its form in the log. */
+export interface ControlChange {
+  readonly action: ControlAction;
+  readonly actor: string;
+  readonly after: string;
+  readonly atMs: number;
+  readonly before: string;
+  readonly reason: string;
+  readonly subject: string;
+}
+
+/** A control action to the line that proves it. */
+export function controlRecord({ atMs, ...change }: ControlChange): ControlRecord {
+  return { v: RECORD_VERSION, kind: "control", ...change, at_ms: atMs };
 }

@@ -195,6 +195,33 @@ export interface BundleRecord {
   readonly at_ms: number;
   readonly digest: string;
   readonly revision: string;
+  /** Who made it decide and why, and what decided before; absent in older logs. */
+  readonly actor?: string;
+  readonly before?: { readonly digest: string; readonly revision: string };
+  readonly reason?: string;
+}
+
+/** What may be changed beside decisions, freezes and grants. */
+export type ControlAction =
+  | "api_key.created"
+  | "api_key.revoked"
+  | "audit_key.set"
+  | "log.interrupted"
+  | "mode.set"
+  | "person.erased";
+
+/** A control action: who did what to what, why, and what it was before and after. */
+export interface ControlRecord {
+  readonly v: typeof RECORD_VERSION;
+  readonly kind: "control";
+  readonly action: ControlAction;
+  readonly actor: string;
+  readonly after: string;
+  readonly at_ms: number;
+  readonly before: string;
+  readonly reason: string;
+  /** What was changed: the id of a key, the name of a setting. */
+  readonly subject: string;
 }
 
 export type LogLine =
@@ -204,7 +231,8 @@ export type LogLine =
   | RejectedRecord
   | FreezeRecord
   | GrantRecord
-  | BundleRecord;
+  | BundleRecord
+  | ControlRecord;
 
 /** The input the model asked for was judged on; a decision has been judged at least once. */
 export function firstInput(record: DecisionRecord): PolicyInput {

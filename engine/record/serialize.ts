@@ -17,6 +17,7 @@ export function serializeLine(line: LogLine): string {
     case "freeze":
     case "grant":
     case "bundle":
+    case "control":
       return canonicalJson(line);
   }
 }

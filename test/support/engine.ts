@@ -8,9 +8,11 @@ import { type LogSync, SegmentedLog } from "../../adapters/embedded/log.ts";
 import { readLog } from "../../adapters/embedded/segments.ts";
 import { recoverState, type Recovery } from "../../adapters/memory/recover.ts";
 import { MemoryStateStore } from "../../adapters/memory/state-store.ts";
+import { AuditLog } from "../../adapters/serve/audit-log.ts";
 import { SteppedClock } from "../../adapters/system/clock.ts";
 import { SeededIds } from "../../adapters/system/ids.ts";
 import type { Mode } from "../../engine/decision/decision.ts";
+import type { WeirError } from "../../engine/errors.ts";
 import type { RawIntent } from "../../engine/intent/intent.ts";
 import { createOperator } from "../../engine/operator/create-operator.ts";
 import type { Operator } from "../../engine/operator/operator.ts";
@@ -54,6 +56,8 @@ export interface TestEngineOptions {
   /** Of the decision ids. */
   readonly seed?: string;
   readonly inFlightMax?: number;
+  /** Signs the log, with a checkpoint after so many records; absent: nothing is signed. */
+  readonly checkpointRecords?: number;
   /** Changes the shipped bundle's data; rules that read it see the shipped data. */
   readonly data?: Partial<BundleData>;
   readonly ports?: (ports: Ports) => Partial<Ports>;
@@ -67,14 +71,18 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
   const bundles = options.data === undefined ? shipped : withData(shipped, options.data);
   const store = new MemoryStateStore();
   const logFolder = join(folder, "log");
-  const log = new SegmentedLog({
-    folder: logFolder,
-    segmentBytes: options.segmentBytes ?? 64 << 20,
-    sync: options.sync ?? "os",
-    syncIntervalMs: 100,
-  });
-  const recovery = await recoverState(store, linesOf(logFolder), bundles);
+  const audit = options.checkpointRecords === undefined ? null : auditLog(folder, clock, options);
+  const log =
+    audit?.log ??
+    new SegmentedLog({
+      folder: logFolder,
+      segmentBytes: options.segmentBytes ?? 64 << 20,
+      sync: options.sync ?? "os",
+      syncIntervalMs: 100,
+    });
+  const recovery = await recoverState(store, audit?.recall() ?? linesOf(logFolder), bundles);
   for (const entry of recovery.owed) await log.append(entry);
+  await audit?.begin();
   const whole: Ports = {
     bundles,
     clock,
@@ -94,7 +102,7 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
   });
   const close = async () => {
     await weir.idle();
-    await log.close();
+    await (audit ?? log).close();
   };
   const copyFolder = () => {
     const copy = mkdtempSync(join(tmpdir(), "weir-test-"));
@@ -122,6 +130,20 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
     store,
     weir,
   };
+}
+
+function auditLog(data: string, clock: SteppedClock, options: TestEngineOptions): AuditLog {
+  const settings = {
+    checkpointIntervalMs: 3_600_000,
+    checkpointRecords: options.checkpointRecords ?? 1_000,
+    logSegmentMebibytes: 1,
+    logSync: options.sync ?? "os",
+    logSyncIntervalMs: 100,
+  } as const;
+  const onNote = (note: WeirError): never => {
+    throw note;
+  };
+  return new AuditLog(settings, { clock, data, logFolder: join(data, "log"), onNote });
 }
 
 export function* linesOf(logFolder: string): Generator<LogLine> {

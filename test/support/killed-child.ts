@@ -11,6 +11,7 @@ import { Random } from "./random.ts";
  */
 const [folder, round, seed] = process.argv.slice(2) as [string, string, string];
 const engine = await openTestEngine({
+  checkpointRecords: 20,
   data: { budgets: EVERY_KIND },
   folder,
   seed: `${seed}:${round}`,

@@ -110,6 +110,8 @@ describe("the demo over gRPC", () => {
       const segment = join(log, readdirSync(log)[0] ?? "");
       // In the middle of a line, as likely as not.
       truncateSync(segment, Math.floor(statSync(segment).size * part));
+      // A checkpoint is signed once its records are on the disk: by then there were none of the rest.
+      rmSync(join(log, "checkpoints"));
       const result = await demoRepaired(name);
       expect(printed(result)).toEqual(printed(first));
       const config = await loadConfig({

@@ -1,0 +1,177 @@
+import { readCheckpoint, type Checkpoint, checkpointText } from "../../engine/audit/checkpoint.ts";
+import { type NoteSigner, signText, writeNote } from "../../engine/audit/note.ts";
+import { leafHashWithin, MerkleTree } from "../../engine/audit/tree.ts";
+import { WeirError } from "../../engine/errors.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { CheckpointFile, readCheckpoints } from "./checkpoints.ts";
+import { type Frame, frameOf } from "./segments.ts";
+
+export interface TrailOptions {
+  readonly logFolder: string;
+  readonly clock: Clock;
+  /** A checkpoint is signed once so many records came since the last one. */
+  readonly everyRecords: number;
+  /** Or once so much time has gone by since the last one and there are new records. */
+  readonly everyMs: number;
+  /**
+   * Hands over every record that was written, at once, and forces them to the disk: nothing is signed
+   * that power loss could take back.
+   */
+  readonly sync: () => Promise<void>;
+  /** Told of what could not be signed or written; it is tried again. */
+  readonly onNote: (note: WeirError) => void;
+}
+
+/**
+ * The log's Merkle tree and its checkpoints. Records are taken in after their answers have left;
+ * checkpoints are signed every so many records, every so often, and at the end.
+ */
+export class AuditTrail {
+  readonly #options: TrailOptions;
+  readonly #tree = new MerkleTree();
+  readonly #file: CheckpointFile;
+  /** The last checkpoint of the file as it was opened; its records must be in the log. */
+  readonly #last: Checkpoint | null;
+  #signers: readonly NoteSigner[] = [];
+  #signedSize = 0;
+  #signedMs: number;
+  #signing: Promise<void> = Promise.resolve();
+  #isSigning = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: TrailOptions) {
+    this.#options = options;
+    this.#file = new CheckpointFile(options.logFolder);
+    this.#last = lastCheckpoint(options.logFolder);
+    this.#signedSize = this.#last?.size ?? 0;
+    this.#signedMs = options.clock.nowMs();
+  }
+
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  /** Takes in a record that the log held when it was opened. */
+  recall({ bytes, jsonAt }: Frame): void {
+    this.#tree.append(leafHashWithin(bytes, jsonAt, bytes.length));
+    const last = this.#last;
+    if (last === null || last.size !== this.size || this.#tree.root().equals(last.root)) return;
+    const message = `the checkpoint signed for ${last.size} records does not fit them; see weir audit verify`;
+    throw new WeirError("log.corrupt", message);
+  }
+
+  /** Takes in lines as they were written to a segment. */
+  take(lines: Buffer): void {
+    for (let start = 0; start < lines.length;) {
+      const end = lines.indexOf(NEWLINE, start);
+      const frame = frameOf(lines.subarray(start, end));
+      if (typeof frame === "string") throw new WeirError("internal", `a written line: ${frame}`);
+      this.#tree.append(leafHashWithin(lines, start + frame.jsonAt, end));
+      start = end + 1;
+    }
+    if (this.#isDue()) this.#signSoon();
+  }
+
+  /**
+   * Begins to sign, now that the log was read to its end. A log that is shorter than its last
+   * checkpoint has lost records and would have to contradict itself: `log.corrupt`.
+   */
+  begin(signer: NoteSigner): void {
+    const signed = this.#last?.size ?? 0;
+    if (signed > this.size) {
+      const message = `the log ends at record ${this.size}, but a checkpoint was signed for ${signed}: records were lost or removed; see weir audit verify`;
+      throw new WeirError("log.corrupt", message);
+    }
+    this.#signers = [signer];
+    const tickMs = Math.min(this.#options.everyMs, TICK_MS);
+    this.#timer = setInterval(() => {
+      if (this.#isDue()) this.#signSoon();
+    }, tickMs).unref();
+  }
+
+  /** The key that signs from now on. */
+  signWith(signer: NoteSigner): void {
+    this.#signers = [signer];
+  }
+
+  /** Signs what is there now, if it is more than was signed; waits until it is on the disk. */
+  checkpoint(signers: readonly NoteSigner[] = this.#signers): Promise<void> {
+    const done = this.#signing.then(() => this.#sign(signers));
+    this.#signing = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Signs the rest and closes the file. */
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    try {
+      if (this.#signers.length > 0) await this.checkpoint();
+    } catch (thrown) {
+      this.#options.onNote(unsigned(thrown));
+    }
+    this.#file.close();
+  }
+
+  #isDue(): boolean {
+    const { clock, everyMs, everyRecords } = this.#options;
+    const fresh = this.size - this.#signedSize;
+    return fresh >= everyRecords || (fresh > 0 && clock.nowMs() - this.#signedMs >= everyMs);
+  }
+
+  #signSoon(): void {
+    if (this.#isSigning || this.#signers.length === 0) return;
+    this.#isSigning = true;
+    void this.checkpoint()
+      .catch((thrown: unknown) => this.#options.onNote(unsigned(thrown)))
+      .finally(() => {
+        this.#isSigning = false;
+      });
+  }
+
+  async #sign(signers: readonly NoteSigner[]): Promise<void> {
+    // Takes in what was written up to here, so that the root is of exactly what is being synced.
+    const synced = this.#options.sync();
+    const { size } = this;
+    const [signer] = signers;
+    if (signer === undefined || size <= this.#signedSize) return synced;
+    this.#signedMs = this.#options.clock.nowMs();
+    const text = checkpointText(signer.verifier.name, size, this.#tree.root());
+    await synced;
+    const note = writeNote({ signatures: signers.map((one) => signText(text, one)), text });
+    await this.#file.append(note);
+    this.#signedSize = size;
+    return undefined;
+  }
+}
+
+const NEWLINE = 0x0a;
+const TICK_MS = 1_000;
+
+/** The newest checkpoint of a log; null if there is none. */
+export function lastCheckpoint(logFolder: string): Checkpoint | null {
+  let last: Checkpoint | null = null;
+  for (const { checkpoint } of readCheckpoints(logFolder)) last = checkpoint ?? last;
+  return last;
+}
+
+/** A checkpoint's note as text, for those who keep it. */
+export function noteOf(checkpoint: Checkpoint): string {
+  return writeNote(checkpoint.note);
+}
+
+/** A checkpoint from the text of a note, `config.invalid` if it is none. */
+export function parseCheckpoint(what: string, text: string): Checkpoint {
+  const checkpoint = readCheckpoint(text);
+  if (checkpoint !== null) return checkpoint;
+  throw new WeirError(
+    "config.invalid",
+    `${what} is not a checkpoint: a signed note of origin, size and root`,
+  );
+}
+
+function unsigned(thrown: unknown): WeirError {
+  const { message } = WeirError.from(thrown);
+  return new WeirError("log.unavailable", `a checkpoint could not be signed: ${message}`, {
+    cause: thrown,
+  });
+}
