@@ -12,9 +12,12 @@ const DIST = join(ROOT, "dist");
 
 /** What the code reads beside itself. OPA's compiler is not among it: no command that ships needs it. */
 const ASSETS = [
+  "adapters/envoy/profiles",
   "bundles/starter",
   "adapters/redis/scripts",
   "examples/trace",
+  "proto/gen/envoy.d.ts",
+  "proto/gen/envoy.js",
   "proto/gen/weir.d.ts",
   "proto/gen/weir.js",
   "proto/third_party",

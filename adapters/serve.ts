@@ -10,17 +10,19 @@ import { GrantTable } from "../engine/reservation/grants.ts";
 import type { Weir } from "../engine/weir.ts";
 import { type Config, isLoopback } from "./config.ts";
 import { type Address, formatAddress } from "./config/values.ts";
+import type { Authenticator } from "./grpc/authenticate.ts";
 import { startGrpcServer } from "./grpc/server.ts";
 import { type Readiness, startHttpServer } from "./http/server.ts";
-import { openAuthenticator } from "./keys/authenticator.ts";
+import { type KeyAuthenticator, openAuthenticator } from "./keys/authenticator.ts";
 import { listKeys } from "./keys/keys.ts";
+import { refuseOpenEnvoyDoor, startEnvoyServer } from "./serve/envoy-server.ts";
 import { openLocalStorage } from "./serve/local-storage.ts";
 import type { Storage } from "./serve/storage.ts";
 import { startSweeper } from "./serve/sweeper.ts";
 import { systemClock } from "./system/clock.ts";
 import { RandomIds } from "./system/ids.ts";
 import { countRefusals, instrument, instrumentOperator } from "./telemetry/instrument.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
+import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 
 /** Who a caller on this machine is for as long as no API key was ever made. */
 export const LOOPBACK_PRINCIPAL = "local";
@@ -75,6 +77,8 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
 export interface Service {
   readonly grpc: Address;
   readonly http: Address;
+  /** Null where nothing is served to Envoy. */
+  readonly envoy: Address | null;
   readonly weir: Weir;
   readonly bundle: { readonly revision: string; readonly digest: string };
   /**
@@ -90,6 +94,7 @@ export interface Service {
  */
 export async function startService(config: Config, overrides: Overrides = {}): Promise<Service> {
   refuseOpenDoor(config);
+  refuseOpenEnvoyDoor(config);
   const onFault = overrides.onFault ?? (() => {});
   const clock = overrides.clock ?? systemClock;
   const closers: (() => unknown)[] = [];
@@ -123,14 +128,14 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     weir = instrument(engine.weir, metrics, () => clock.elapsedUs());
     const sweeper = startSweeper(weir, config.sweepIntervalMs, onFault);
     closers.push(() => sweeper.stop());
-    const operator = instrumentOperator(engine.operator, metrics);
-    const serving = { weir, operator, authenticator, onFault };
-    const grpc = await startGrpcServer({ ...config.grpcListen, ...serving });
+    const parts = { authenticator, engine, keys, metrics, onFault, weir };
+    const { envoy, grpc } = await startGrpcServers(config, parts, closers);
     readiness = "ready";
     const stop = async (): Promise<boolean> => {
       readiness = "draining";
       const timeoutMs = config.drainTimeoutMs;
-      const drained = await Promise.all([grpc.drain(timeoutMs), http.drain(timeoutMs)]);
+      const servers = [grpc, http, ...(envoy === null ? [] : [envoy])];
+      const drained = await Promise.all(servers.map((server) => server.drain(timeoutMs)));
       await closeAll(closers);
       return drained.every(Boolean);
     };
@@ -138,6 +143,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     return {
       grpc: { host: config.grpcListen.host, port: grpc.port },
       http: { host: config.httpListen.host, port: http.port },
+      envoy: envoy === null ? null : { host: config.envoyListen?.host ?? "", port: envoy.port },
       weir,
       bundle: engine.bundle(),
       stop: () => (stopped ??= stop()),
@@ -146,6 +152,37 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     await closeAll(closers);
     throw thrown;
   }
+}
+
+/** What the servers over gRPC take of a service. */
+interface ServingParts {
+  readonly authenticator: Authenticator;
+  readonly keys: KeyAuthenticator;
+  readonly engine: Engine;
+  readonly metrics: Metrics;
+  readonly onFault: (error: WeirError) => void;
+  readonly weir: Weir;
+}
+
+/** The server of callers and, where the configuration says so, the one of Envoy. */
+async function startGrpcServers(
+  config: Config,
+  { authenticator, engine, keys, metrics, onFault, weir }: ServingParts,
+  closers: (() => unknown)[],
+) {
+  const operator = instrumentOperator(engine.operator, metrics);
+  const serving = { weir, operator, authenticator, onFault };
+  const grpc = await startGrpcServer({ ...config.grpcListen, ...serving });
+  closers.push(() => grpc.drain(0));
+  const envoy = await startEnvoyServer(config, {
+    keys,
+    onFault,
+    onSettlement: (result) => metrics.settled(result),
+    principals: () => engine.bundle().data.principals,
+    weir,
+  });
+  closers.push(() => envoy?.drain(0));
+  return { envoy, grpc };
 }
 
 /** Closes in the reverse of the order of opening. */

@@ -5,6 +5,8 @@
 export const LIMITS = {
   /** Largest gRPC or HTTP message taken, bytes. */
   messageBytes: 256 * 1024,
+  /** Largest request body that is judged on its way through a proxy, bytes. */
+  proxiedBodyBytes: 8 * 1024 * 1024,
   /** Longest identifier: intent id, attribution fields, model, run id. */
   idChars: 128,
   /** Longest short word: task, class, residency, reason, version. */

@@ -11,7 +11,7 @@ export type Encodable<T> = T extends string | number | bigint | boolean | Uint8A
   : T extends readonly (infer Item)[]
     ? readonly Encodable<Item>[]
     : string extends keyof T
-      ? Readonly<T>
+      ? { readonly [Key in keyof T]: Encodable<T[Key]> }
       : { readonly [Key in keyof T]?: Encodable<T[Key]> | undefined };
 
 /** Static codec of one message. \`target\` is filled while decoding, as far as it gets. */
@@ -29,6 +29,7 @@ const SCALARS: Readonly<Record<string, string>> = {
   uint32: "number",
   double: "number",
   int64: "Int64",
+  uint64: "Int64",
   bytes: "Uint8Array",
 };
 
@@ -51,7 +52,8 @@ function namespace(object: Namespace, indent: string): string {
 
 function message(type: Type, indent: string, codecs = true): string {
   const fields = type.fieldsArray.map((field) => {
-    const optional = field.resolvedType instanceof Type && !field.repeated && !field.map;
+    const single = field.resolvedType instanceof Type && !field.repeated && !field.map;
+    const optional = single || field.partOf !== null;
     const suffix = optional ? " | null" : "";
     return `${comment(field, `${indent}  `)}${indent}  ${field.name}: ${typeOf(field)}${suffix};\n`;
   });
@@ -62,24 +64,29 @@ function message(type: Type, indent: string, codecs = true): string {
 
 /** Codecs of nested messages are members of their parent's: a const and a namespace of values clash. */
 function codecType(type: Type): string {
-  const nested = nestedMessages(type).map(
-    (one) => ` & { readonly ${one.name}: ${codecType(one)} }`,
+  const nested = type.nestedArray.map((one) =>
+    one instanceof Enum
+      ? ` & { readonly ${one.name}: { ${enumValues(one)} } }`
+      : ` & { readonly ${one.name}: ${codecType(one as Type)} }`,
   );
   return `Codec<${type.fullName.slice(1)}>${nested.join("")}`;
 }
 
 function nestedTypes(type: Type, indent: string): string {
-  const inner = nestedMessages(type).map((one) => message(one, `${indent}  `, false));
+  const inner = type.nestedArray.map((one) => {
+    if (one instanceof Enum) return `${indent}  export type ${one.name} = number;\n`;
+    if (one instanceof Type) return message(one, `${indent}  `, false);
+    throw new Error(`${one.fullName}: only messages and enums may be nested in a message`);
+  });
   return inner.length === 0
     ? ""
     : `${indent}export namespace ${type.name} {\n${inner.join("")}${indent}}\n`;
 }
 
-function nestedMessages(type: Type): readonly Type[] {
-  return type.nestedArray.map((child) => {
-    if (child instanceof Type) return child;
-    throw new Error(`${child.fullName}: only messages may be nested in a message`);
-  });
+function enumValues(type: Enum): string {
+  return Object.entries(type.values)
+    .map(([name, value]) => `readonly ${name}: ${value};`)
+    .join(" ");
 }
 
 function enumeration(type: Enum, indent: string): string {

@@ -9,12 +9,20 @@ import {
   path,
   stateStore,
   type ValueType,
+  choices,
+  identifier,
 } from "./values.ts";
 
 /** Every setting of the service, checked. Paths are absolute, times are milliseconds. */
 export interface Settings {
   readonly grpcListen: Address;
   readonly httpListen: Address;
+  /** Null: nothing is served to Envoy. */
+  readonly envoyListen: Address | null;
+  readonly envoyTls: string | null;
+  readonly envoyIdentity: readonly ("mtls" | "jwt" | "key")[];
+  readonly envoyJwtKey: string;
+  readonly envoyUnmetered: "allow" | "block";
   readonly data: string;
   /** "memory", or the URL of a Redis. */
   readonly state: string;
@@ -57,6 +65,38 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: address(),
     default: "127.0.0.1:7351",
     doc: "where HTTP is served: decisions, health, metrics",
+  },
+  envoyListen: {
+    name: "envoy_listen",
+    type: optional(address()),
+    default: "",
+    defaultShown: "nowhere",
+    doc: "where Envoy is served: authorization, access logs; beyond loopback only with envoy_tls",
+  },
+  envoyTls: {
+    name: "envoy_tls",
+    type: optional(path()),
+    default: "",
+    defaultShown: "plain HTTP/2",
+    doc: "folder of tls.crt, tls.key and ca.crt: only an Envoy with a certificate of that CA is served",
+  },
+  envoyIdentity: {
+    name: "envoy_identity",
+    type: choices("mtls", "jwt", "key"),
+    default: "mtls,jwt,key",
+    doc: "proofs of identity that calls through Envoy may carry; the first that is there decides",
+  },
+  envoyJwtKey: {
+    name: "envoy_jwt_key",
+    type: identifier(),
+    default: "weir_jwt",
+    doc: "payload_in_metadata of Envoy's jwt_authn: where the verified claims are",
+  },
+  envoyUnmetered: {
+    name: "envoy_unmetered",
+    type: choice("block", "allow"),
+    default: "block",
+    doc: "calls through Envoy that use no model, such as lists: decided as unknown, or let through",
   },
   data: {
     name: "data",

@@ -64,6 +64,31 @@ export function choice<Word extends string>(...words: readonly Word[]): ValueTyp
   };
 }
 
+/** Different words of a closed list, in an order that matters. */
+export function choices<Word extends string>(
+  ...words: readonly Word[]
+): ValueType<readonly Word[]> {
+  return {
+    accepts: `one or more of ${words.join(", ")}, each once, with commas between them`,
+    placeholder: "LIST",
+    read(text) {
+      const given = text.split(",").map((one) => one.trim());
+      const known = words.filter((word) => given.includes(word));
+      if (known.length !== given.length) return undefined;
+      return known.toSorted((one, other) => given.indexOf(one) - given.indexOf(other));
+    },
+  };
+}
+
+/** A name of 1 to 64 letters, digits and _ . - */
+export function identifier(): ValueType<string> {
+  return {
+    accepts: "1 to 64 letters, digits and _ . -",
+    placeholder: "NAME",
+    read: (text) => (/^[\w.-]{1,64}$/.test(text) ? text : undefined),
+  };
+}
+
 /** Host and port; port 0 lets the system choose. */
 export function address(): ValueType<Address> {
   return {

@@ -17,6 +17,8 @@ export interface Metrics {
   decided(decision: Decision, seconds: number): void;
   /** Counts what a report did and what it charged for good. */
   reported(result: ReportResult): void;
+  /** Counts an access log entry of Envoy, by what became of it. */
+  settled(result: string): void;
   /** Counts an error of any call, by code. */
   failed(code: string): void;
   /** The exposition in Prometheus text format. */
@@ -37,9 +39,15 @@ export function createMetrics(sources: MetricSources): Metrics {
     help: "Calls that ended in an error, by error code.",
     label: "code",
   });
+  const settlements = new BoundCounter(registry, {
+    name: "weir_envoy_settlements_total",
+    help: "Calls that Envoy told the end of, by what became of it.",
+    label: "result",
+  });
   return {
     decided,
     reported,
+    settled: (result) => settlements.add(result),
     failed: (code) => errors.add(code),
     exposition: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     close: () => registry.clear(),

@@ -10,7 +10,7 @@ export type Encodable<T> = T extends string | number | bigint | boolean | Uint8A
   : T extends readonly (infer Item)[]
     ? readonly Encodable<Item>[]
     : string extends keyof T
-      ? Readonly<T>
+      ? { readonly [Key in keyof T]: Encodable<T[Key]> }
       : { readonly [Key in keyof T]?: Encodable<T[Key]> | undefined };
 
 /** Static codec of one message. `target` is filled while decoding, as far as it gets. */

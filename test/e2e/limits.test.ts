@@ -556,6 +556,8 @@ describe("operators", () => {
 test("every limit has its test", () => {
   // How finely a window is counted is no limit on what anybody may send.
   covered.add("rollingBuckets");
+  // What a proxy brings has a door of its own: test/envoy/check.test.ts, T7.
+  covered.add("proxiedBodyBytes");
   expect([...covered].toSorted()).toEqual(Object.keys(LIMITS).toSorted());
 });
 
