@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
-import { AUDIT_COMMANDS } from "./groups/audit.ts";
+import { AUDIT_COMMANDS, WHY_COMMAND } from "./groups/audit.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
 import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
 import { reportCommands } from "./groups/report.ts";
@@ -168,6 +168,7 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/decide.ts"),
   },
   ...reportCommands(SERVER_FLAGS),
+  WHY_COMMAND,
   ...OPERATOR_COMMANDS,
   ...POLICY_COMMANDS,
   ...VELOCITY_COMMANDS,

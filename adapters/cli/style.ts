@@ -27,6 +27,11 @@ export function harmless(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }
 
+/** A word as a shell takes it. */
+export function quoted(word: string): string {
+  return /^[\w:.@/-]+$/.test(word) ? word : `'${harmless(word).replaceAll("'", "'\\''")}'`;
+}
+
 /** Milliseconds for people: "250 ms", "12 s", "2 min", "3 h", "12 d". */
 export function formatWait(ms: number): string {
   if (ms < 1_000) return `${ms} ms`;

@@ -1,9 +1,9 @@
-import { readCheckpoint, type Checkpoint, checkpointText } from "../../engine/audit/checkpoint.ts";
+import { type Checkpoint, checkpointText } from "../../engine/audit/checkpoint.ts";
 import { type NoteSigner, signText, writeNote } from "../../engine/audit/note.ts";
 import { leafHashWithin, MerkleTree } from "../../engine/audit/tree.ts";
 import { WeirError } from "../../engine/errors.ts";
 import type { Clock } from "../../engine/ports.ts";
-import { CheckpointFile, readCheckpoints } from "./checkpoints.ts";
+import { CheckpointFile, lastCheckpoint } from "./checkpoints.ts";
 import { type Frame, frameOf } from "./segments.ts";
 
 export interface TrailOptions {
@@ -146,28 +146,6 @@ export class AuditTrail {
 
 const NEWLINE = 0x0a;
 const TICK_MS = 1_000;
-
-/** The newest checkpoint of a log; null if there is none. */
-export function lastCheckpoint(logFolder: string): Checkpoint | null {
-  let last: Checkpoint | null = null;
-  for (const { checkpoint } of readCheckpoints(logFolder)) last = checkpoint ?? last;
-  return last;
-}
-
-/** A checkpoint's note as text, for those who keep it. */
-export function noteOf(checkpoint: Checkpoint): string {
-  return writeNote(checkpoint.note);
-}
-
-/** A checkpoint from the text of a note, `config.invalid` if it is none. */
-export function parseCheckpoint(what: string, text: string): Checkpoint {
-  const checkpoint = readCheckpoint(text);
-  if (checkpoint !== null) return checkpoint;
-  throw new WeirError(
-    "config.invalid",
-    `${what} is not a checkpoint: a signed note of origin, size and root`,
-  );
-}
 
 function unsigned(thrown: unknown): WeirError {
   const { message } = WeirError.from(thrown);

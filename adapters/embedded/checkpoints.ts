@@ -47,6 +47,13 @@ export function* readCheckpoints(logFolder: string): Generator<PlacedCheckpoint>
   }
 }
 
+/** The newest checkpoint of a log; null if there is none. */
+export function lastCheckpoint(logFolder: string): Checkpoint | null {
+  let last: Checkpoint | null = null;
+  for (const { checkpoint } of readCheckpoints(logFolder)) last = checkpoint ?? last;
+  return last;
+}
+
 /** The checkpoints that a service writes; one that a kill cut short is removed when it opens. */
 export class CheckpointFile {
   readonly #descriptor: number;

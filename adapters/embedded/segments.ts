@@ -65,6 +65,11 @@ export function listSegments(folder: string): readonly string[] {
   return [...new Set(names)].toSorted();
 }
 
+/** Where a closed segment lies once it is compressed. */
+export function compressedName(name: string): string {
+  return `${name}.zst`;
+}
+
 export function segmentName(firstNumber: number): string {
   return `${String(firstNumber).padStart(12, "0")}.log`;
 }
@@ -104,7 +109,7 @@ function* chunksOf(path: string): Generator<Buffer> {
     file = openSync(path, "r");
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
-    yield* compressedChunks(`${path}.zst`);
+    yield* compressedChunks(compressedName(path));
     return;
   }
   try {
@@ -167,22 +172,40 @@ export interface FramedLine extends NumberedLine {
   readonly frame: Frame;
 }
 
-/** Every line of a log in order. A damaged line or a gap is `log.corrupt`, with file and line. */
+/** Every line of a log in order, as bytes. A damaged line or a gap is `log.corrupt`, with its place. */
+export function* readFrames(folder: string): Generator<Frame> {
+  for (const { frame } of placedFrames(folder)) yield frame;
+}
+
+/** The record in a frame of a log, with the frame. */
 export function* readFramedLog(folder: string): Generator<FramedLine> {
+  for (const { at, frame } of placedFrames(folder)) {
+    const parsed = readFrame(frame);
+    if (typeof parsed === "string") throw corrupt(at.path, at.position, parsed);
+    yield { ...parsed, frame };
+  }
+}
+
+interface PlacedFrame {
+  readonly at: { readonly path: string; readonly position: number };
+  readonly frame: Frame;
+}
+
+function* placedFrames(folder: string): Generator<PlacedFrame> {
   let expected = 1;
   for (const name of listSegments(folder)) {
+    const path = join(folder, name);
     let position = 0;
-    for (const raw of rawLines(join(folder, name))) {
+    for (const raw of rawLines(path)) {
       position += 1;
       const frame = raw.whole ? frameOf(raw.bytes) : "the line is cut short";
-      const parsed = typeof frame === "string" ? frame : readFrame(frame);
-      if (typeof parsed === "string") throw corrupt(join(folder, name), position, parsed);
-      if (parsed.number !== expected) {
-        const what = `line ${expected} is missing: ${parsed.number} follows ${expected - 1}`;
-        throw corrupt(join(folder, name), position, what);
+      if (typeof frame === "string") throw corrupt(path, position, frame);
+      if (frame.number !== expected) {
+        const what = `line ${expected} is missing: ${frame.number} follows ${expected - 1}`;
+        throw corrupt(path, position, what);
       }
-      expected = parsed.number + 1;
-      yield { ...parsed, frame: frame as Frame };
+      expected += 1;
+      yield { at: { path, position }, frame };
     }
   }
 }

@@ -62,6 +62,11 @@ export class SigningKeyFile {
   }
 }
 
+/** The public key of a data folder as text; "" where there is none. */
+export function signingKeyOf(data: string): string {
+  return new SigningKeyFile(data).read()?.verifier.text ?? "";
+}
+
 function readKey(path: string): NoteSigner | null {
   if (!existsSync(path)) return null;
   const signer = readSigner(readFileSync(path, "utf8"));

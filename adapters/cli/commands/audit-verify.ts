@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 
 import { type NoteVerifier, readVerifier } from "../../../engine/audit/note.ts";
-import { verifyFolder, type Verified } from "../../serve/audit-verify.ts";
+import { type Verified, verifyPath } from "../../serve/audit-verify.ts";
 import { type Invocation, UsageError } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { harmless, type Style, styleOf } from "../style.ts";
@@ -12,7 +12,7 @@ export function run({ flags, json, positionals, terminal }: Invocation): Promise
   const key = verifierOf(flags, "key", "ed25519");
   const witness = verifierOf(flags, "witness", "cosignature");
   const trust = { keys: key === null ? [] : [key], witness };
-  const found = verifyFolder(path, trust, flags["evaluate"] !== undefined);
+  const found = verifyPath(path, trust, flags["evaluate"] !== undefined);
   terminal.print(
     json
       ? toJson(found)
@@ -49,9 +49,9 @@ function toText(found: Verified, { isPinned, style, witness }: Shown): string {
   const { evaluated, origin, problems, records, witnessed } = found;
   const isSound = problems.length === 0;
   const head = isSound
-    ? style.green("the log is sound")
+    ? style.green(`the ${found.what} is sound`)
     : style.red(
-        `the log is NOT sound: ${problems.length} problem${problems.length === 1 ? "" : "s"}`,
+        `the ${found.what} is NOT sound: ${problems.length} problem${problems.length === 1 ? "" : "s"}`,
       );
   const lines = [
     style.bold(head),

@@ -1,7 +1,7 @@
 import type { weir } from "../../../proto/gen/weir.js";
 import type { Invocation } from "../command.ts";
 import { asOperator } from "../over-admin.ts";
-import { harmless, styleOf } from "../style.ts";
+import { harmless, quoted, styleOf } from "../style.ts";
 
 /** Sets a kill switch on a running service. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -40,8 +40,4 @@ export function changeJson(change: weir.v1.FreezeChange) {
 export function named(scope: string, tenant: string): string {
   const whose = tenant === "*" ? "of the whole platform" : `of tenant ${tenant}`;
   return harmless(scope === "*" ? `every call ${whose}` : `${scope} ${whose}`);
-}
-
-function quoted(word: string): string {
-  return /^[\w:.@/-]+$/.test(word) ? word : `'${harmless(word).replaceAll("'", "'\\''")}'`;
 }

@@ -11,12 +11,24 @@ const WITNESS: Flag = {
   doc: "public key of a witness that must have signed everything too",
 };
 
+/** What a developer asks about one call. */
+export const WHY_COMMAND: Command = {
+  name: "why",
+  summary: "tell in plain words what happened to a call",
+  positionals: [{ name: "ID", doc: "id of the decision" }],
+  flags: [],
+  settings: true,
+  load: () => import("../commands/why.ts"),
+};
+
 /** What auditors do, with the service or away from it. */
 export const AUDIT_COMMANDS: readonly Command[] = [
   {
     name: "audit verify",
     summary: "prove that nothing in a log was altered, added or removed",
-    positionals: [{ name: "PATH", doc: "a data folder, or a copy of one" }],
+    positionals: [
+      { name: "PATH", doc: "a data folder, an export, or a file of audit prove or consistency" },
+    ],
     flags: [
       KEY,
       WITNESS,
@@ -24,6 +36,44 @@ export const AUDIT_COMMANDS: readonly Command[] = [
     ],
     settings: false,
     load: () => import("../commands/audit-verify.ts"),
+  },
+  {
+    name: "audit prove",
+    summary: "prove that a record is in the log, in one file for another machine",
+    positionals: [{ name: "ID", doc: "id of a decision, or number of a record" }],
+    flags: [{ name: "out", placeholder: "FILE", doc: "where the proof goes; default: printed" }],
+    settings: true,
+    load: () => import("../commands/audit-prove.ts"),
+  },
+  {
+    name: "audit consistency",
+    summary: "prove that the log of one checkpoint goes on as that of a newer one",
+    positionals: [
+      { name: "OLD", doc: "file of the checkpoint that was kept" },
+      { name: "NEW", doc: "file of a newer one, as audit checkpoint prints it" },
+    ],
+    flags: [],
+    settings: true,
+    load: () => import("../commands/audit-consistency.ts"),
+  },
+  {
+    name: "audit export",
+    summary: "copy the log, its checkpoints and bundles for an auditor",
+    positionals: [{ name: "DIR", doc: "a folder that is empty or not there" }],
+    flags: [],
+    settings: true,
+    load: () => import("../commands/audit-export.ts"),
+  },
+  {
+    name: "audit report",
+    summary: "count decisions and list waivers, shadow, gaps and changes of a time",
+    positionals: [],
+    flags: [
+      { name: "from", placeholder: "TIME", doc: "first moment, as in 2026-11-01; default: all" },
+      { name: "to", placeholder: "TIME", doc: "first moment after it; default: now" },
+    ],
+    settings: true,
+    load: () => import("../commands/audit-report.ts"),
   },
   {
     name: "audit key",
