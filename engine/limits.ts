@@ -53,6 +53,9 @@ export const LIMITS = {
   budgetMicroUsd: 9_000_000_000_000_000,
   /** Largest limit of a budget in tokens or calls. */
   budgetCount: 9_000_000_000_000_000,
+  /** Waivers and entries of hours that a bundle may hold. */
+  waivers: 1_000,
+  hours: 100,
   /** How far ahead a grant may end, ms. */
   grantMs: 366 * 86_400_000,
   /** Budget instances or velocity scopes that one answer to an operator lists. */

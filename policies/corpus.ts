@@ -11,15 +11,11 @@ export interface Case {
 
 /** Members no rule reads: a call without one is judged as usual. */
 const UNREAD = new Set([
-  "intent.deadline_ms",
   "intent.labels",
-  "intent.principal",
   "intent.prompt",
   "intent.release",
   "intent.run.id",
   "intent.run.step",
-  "intent.service_tier",
-  "intent.tokens.input",
   "intent.tokens.n",
   "context.velocity.in_flight",
   "context.velocity.windows.armed",
@@ -139,7 +135,11 @@ function makeInput(random: Random, full = false): PolicyInput {
     facts: {
       cost_micro_usd: random.mostly(random.below(40_000), 6_000_000),
       fits_context: random.mostly<boolean>(true, false),
+      flex_priced: random.once(2),
       known: random.mostly<boolean>(true, false),
+      local_date: random.mostly("2026-11-25", "2027-01-01"),
+      local_time: random.pick(["00:30", "05:59", "06:00", "21:59", "22:00"]),
+      local_weekday: random.pick(["mon", "tue", "wed", "sun"]),
       output_tokens: random.below(9_000),
       priced: random.mostly<boolean>(true, false),
       tokens: random.below(200_000),
@@ -165,7 +165,7 @@ function makeContext(random: Random, full: boolean): PolicyInput["context"] {
       remaining: lost ? null : random.below(100_000) - 10_000,
       resets_in_ms: random.below(86_400_000),
       unit: random.mostly<"usd" | "tokens" | "calls">("usd", "tokens", "calls"),
-      used_percent: lost ? null : random.below(90),
+      used_percent: lost ? null : random.below(101),
     })),
     freezes: full
       ? [{ reason: "incident", scope: "team:search" }]
@@ -205,12 +205,12 @@ function makeIntent(random: Random): PolicyInput["intent"] {
   return {
     attempt: {
       number: random.pick([1, 1, 2, 4, random.below(9)]),
-      reason: random.mostly("timeout", "content_filter"),
+      reason: random.pick(["timeout", random.mostly("overloaded", "content_filter")]),
     },
     attribution: {
       cost_center: random.mostly("cc-1", "cc-2", ""),
       customer: "",
-      environment: random.mostly("prod", "staging", "dev", "qa", ""),
+      environment: random.mostly("prod", "staging", "dev", "batch", "qa", ""),
       feature: random.mostly("answers", ""),
       service: random.mostly("api", ""),
       team: random.mostly("search", "guests", "others", "nobody", ""),
@@ -221,7 +221,7 @@ function makeIntent(random: Random): PolicyInput["intent"] {
       residency: random.mostly("", "eu", "us", "moon"),
       sensitivity: random.mostly("unspecified", "public", "confidential", "restricted", "odd"),
     },
-    deadline_ms: 60_000,
+    deadline_ms: random.mostly(60_000, 600_000),
     labels: {},
     model: random.mostly<string>(random.pick(MODELS), "acme:none"),
     operation: random.mostly("chat", "image"),
@@ -234,9 +234,14 @@ function makeIntent(random: Random): PolicyInput["intent"] {
       id: "run-1",
       step: 1,
     },
-    service_tier: "standard",
+    service_tier: random.mostly("standard", "batch"),
     task: random.pick(["classify", "plan", "other"]),
     tenant: random.mostly("acme", "globex"),
-    tokens: { input: 1_000, n: 1, output_max: random.below(10_000) },
+    tokens: {
+      cache_read: random.mostly(0, 900),
+      input: random.mostly(1_000, 30_000),
+      n: 1,
+      output_max: random.below(10_000),
+    },
   };
 }

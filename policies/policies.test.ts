@@ -66,7 +66,7 @@ beforeAll(async () => {
     const judge = loadInWasm(wasm("policy.wasm"), { config });
     verdictsInWasm = corpus.map(({ input }) => judge(input, "weir/decision") as Verdict);
   });
-});
+}, 300_000);
 
 function byName(a: Outcome, b: Outcome): number {
   return a.name < b.name ? -1 : 1;

@@ -51,13 +51,11 @@ function fromMessage(message: weir.v1.Decision, intent: Intent): Decision {
     model: message.model,
     askedModel: intent.model,
     serviceTier: intent.serviceTier,
-    reasons: message.reasons.map(({ code, rule, severity, message: text, params, shadow }) => ({
-      code,
-      rule,
-      severity: severity as Reason["severity"],
+    reasons: message.reasons.map(({ message: text, severity, waiver, ...reason }) => ({
+      ...reason,
       message: text,
-      params,
-      shadow,
+      severity: severity as Reason["severity"],
+      ...(waiver !== "" && { waiver }),
     })),
     obligations: obligationsOf(message),
     retryAfterMs: Number(message.retryAfterMs),
@@ -76,11 +74,12 @@ function fromMessage(message: weir.v1.Decision, intent: Intent): Decision {
 
 function obligationsOf({ obligations }: weir.v1.Decision): Decision["obligations"] {
   if (obligations === null) return {};
-  const { maxOutputTokens, strip, headers } = obligations;
+  const { headers, maxOutputTokens, serviceTier, strip } = obligations;
   return {
     ...(Number(maxOutputTokens) > 0 && { max_output_tokens: Number(maxOutputTokens) }),
     ...(strip.length > 0 && { strip }),
     ...(Object.keys(headers).length > 0 && { headers }),
+    ...(serviceTier !== "" && { service_tier: serviceTier }),
   };
 }
 

@@ -43,7 +43,8 @@ function reasonLine(reason: Reason, style: Style): string {
     reason.severity === "error" || reason.severity === "critical" ? style.red : style.yellow;
   const shadow = reason.shadow === true ? " (in shadow: did not count)" : "";
   const code = reason.severity === "info" ? reason.code : paint(harmless(reason.code));
-  return `${code}  ${harmless(reason.message)}${shadow}`;
+  const waived = reason.waiver === undefined ? "" : ` (waived by ${harmless(reason.waiver)})`;
+  return `${code}  ${harmless(reason.message)}${shadow}${waived}`;
 }
 
 function costLine({ estimate, effect }: Decision): string {
@@ -55,9 +56,10 @@ function costLine({ estimate, effect }: Decision): string {
 }
 
 function obligationRows({ obligations }: Decision): readonly (readonly [string, string])[] {
-  const { max_output_tokens: cap = 0, strip = [], headers = {} } = obligations;
+  const { headers = {}, max_output_tokens: cap = 0, service_tier: tier, strip = [] } = obligations;
   const texts = [
     ...(cap > 0 ? [`at most ${cap} output tokens`] : []),
+    ...(tier === undefined ? [] : [`in service tier ${tier}`]),
     ...(strip.length > 0 ? [`without ${strip.join(", ")}`] : []),
     ...Object.entries(headers).map(([name, value]) => `header ${name}: ${value}`),
   ];

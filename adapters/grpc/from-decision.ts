@@ -25,6 +25,7 @@ export function fromDecision(decision: Decision): Encodable<weir.v1.Decision> {
       maxOutputTokens: obligations.max_output_tokens,
       strip: obligations.strip,
       headers: obligations.headers,
+      serviceTier: obligations.service_tier,
     },
     retryAfterMs: decision.retryAfterMs,
     estimate: decision.estimate,
@@ -48,5 +49,6 @@ function fromReason(reason: Reason): Encodable<weir.v1.Reason> {
     message: reason.message,
     params,
     shadow: reason.shadow,
+    waiver: reason.waiver,
   };
 }

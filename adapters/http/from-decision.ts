@@ -10,6 +10,7 @@ export interface DecisionJson {
   readonly reasons: readonly ReasonJson[];
   readonly obligations: {
     readonly max_output_tokens: number;
+    readonly service_tier: string;
     readonly strip: readonly string[];
     readonly headers: Readonly<Record<string, string>>;
   };
@@ -39,6 +40,7 @@ export interface ReasonJson {
   readonly message: string;
   readonly params: Reason["params"];
   readonly shadow: boolean;
+  readonly waiver: string;
 }
 
 /** The decision in JSON names; nothing left out, nothing renamed beyond the spelling. */
@@ -53,6 +55,7 @@ export function decisionToJson(decision: Decision): DecisionJson {
     reasons: decision.reasons.map(reasonToJson),
     obligations: {
       max_output_tokens: obligations.max_output_tokens ?? 0,
+      service_tier: obligations.service_tier ?? "",
       strip: obligations.strip ?? [],
       headers: obligations.headers ?? {},
     },
@@ -91,5 +94,6 @@ function reasonToJson(reason: Reason): ReasonJson {
     message: reason.message,
     params: reason.params,
     shadow: reason.shadow ?? false,
+    waiver: reason.waiver ?? "",
   };
 }

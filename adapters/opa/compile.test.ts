@@ -138,7 +138,10 @@ describe("describing rules", () => {
       "a throttle must produce retry_after_ms",
     ],
     [{ rule: "reroute" }, "a reroute must produce model"],
-    [{ rule: "oblige" }, "an oblige must produce one of max_output_tokens, strip, header"],
+    [
+      { rule: "oblige" },
+      "an oblige must produce one of max_output_tokens, service_tier, strip, header",
+    ],
   ])("refuses %j", (change, fault) => {
     expect(() => describeRules([{ ...rule, ...change }])).toThrow(
       `policies/org/house.rego:7: ${fault}`,

@@ -16,10 +16,10 @@ export interface RuleSource {
   readonly params: readonly string[] | null;
 }
 
-const KINDS = ["deny", "throttle", "reroute", "oblige"];
+const KINDS = ["deny", "throttle", "reroute", "oblige", "advise"];
 const SEVERITIES = ["info", "warning", "error", "critical"];
 const CURES = [undefined, "model", "none"];
-const OBLIGATIONS = ["max_output_tokens", "strip", "header"];
+const OBLIGATIONS = ["max_output_tokens", "service_tier", "strip", "header"];
 /** Packages whose rules `weir.decision` collects. */
 const CONCERN = /^(weir|org)\.rules\./;
 

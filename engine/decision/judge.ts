@@ -187,6 +187,8 @@ export function inputText(context: Context, option: Option, snapshot: Snapshot |
     model: option.model,
     mode: context.mode,
     nowMs,
+    local: bundle.localTimes.at(intent.tenant, nowMs),
+    flexPriced: bundle.pricing.priceBook.offers(option.model, "flex", nowMs),
     estimate: option.estimate,
     candidates,
     holds: option.holds,

@@ -117,11 +117,18 @@ function isEnforced(context: Context, judgement: Judgement, outcome: Outcome): b
   if (judgement.asked === null) return true;
   if (outcome.effect === "allow") return false;
   if (judgement.asked.reasons.some(({ code }) => code.startsWith("shape."))) return true;
-  const { rules } = context.bundle.data.modes;
   return judgement.asked.reasons.some((finding) => {
     const kind = context.bundle.rules[finding.code]?.kind;
-    return rules[finding.code] === "enforce" && (kind === "deny" || kind === "throttle");
+    if (finding.waiver !== undefined || (kind !== "deny" && kind !== "throttle")) return false;
+    return modesOf(finding.code, context).includes("enforce");
   });
+}
+
+/** What the bundle says of a rule for this tenant and this team; nothing: as the deployment. */
+function modesOf(code: string, { bundle, intent }: Context): readonly (string | undefined)[] {
+  const { rules, team_rules, tenant_rules } = bundle.data.modes;
+  const said = [rules, tenant_rules?.[intent.tenant], team_rules?.[intent.attribution.team]];
+  return said.map((modes) => modes?.[code]);
 }
 
 function describeEstimate(estimate: Estimate): DecisionEstimate {

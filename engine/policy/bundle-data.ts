@@ -15,8 +15,22 @@ export interface BundleData {
   readonly modes: {
     /** Whole tenants in shadow. */
     readonly tenants: Readonly<Record<string, "shadow" | "enforce">>;
-    /** Findings that are reported but do not count, by code. */
-    readonly rules: Readonly<Record<string, "shadow" | "enforce" | "off">>;
+    /** Rules by code: in shadow they are reported but do not count, off they are not even reported. */
+    readonly rules: RuleModes;
+    /** The same for one tenant or one team; where several say something, the strictest holds. */
+    readonly tenant_rules?: Readonly<Record<string, RuleModes>>;
+    readonly team_rules?: Readonly<Record<string, RuleModes>>;
+  };
+  /** Time zone by tenant, IANA names; "default" stands for every other. Absent: UTC. */
+  readonly zones?: Readonly<Record<string, string>>;
+  /** Hours outside of which calls are blocked. */
+  readonly hours?: readonly HoursData[];
+  /** Exceptions somebody approved: a finding they cover is recorded and does not count. */
+  readonly waivers?: readonly WaiverData[];
+  /** Limits of one tenant or one team, in place of `limits`; a team's win. */
+  readonly tuning?: {
+    readonly tenants?: Readonly<Record<string, Partial<PolicyLimits>>>;
+    readonly teams?: Readonly<Record<string, Partial<PolicyLimits>>>;
   };
   readonly models: Readonly<Record<string, ModelData>>;
   readonly estimates: {
@@ -38,6 +52,34 @@ export interface BundleData {
   readonly principals: Readonly<Record<string, PrincipalData>>;
 }
 
+export type RuleModes = Readonly<Record<string, "shadow" | "enforce" | "off">>;
+
+/** Calls by value of a field of attribution, or of "model", "operation", "principal", "task", "tenant". */
+export type CallMatch = Readonly<Record<string, string>>;
+
+/** When matching calls may run, by the tenant's own clock. */
+export interface HoursData {
+  readonly id: string;
+  readonly match: CallMatch;
+  /** "mon" to "sun"; the day on which the hours begin. */
+  readonly weekdays: readonly string[];
+  /** "00:00" to "24:00"; `to` is excluded, and earlier than `from` where the hours pass midnight. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface WaiverData {
+  readonly id: string;
+  /** Code of the rule. */
+  readonly code: string;
+  readonly match: CallMatch;
+  /** Last day, "YYYY-MM-DD", in the tenant's time zone. */
+  readonly until: string;
+  readonly approver: string;
+  readonly reason: string;
+}
+
+/** What rules compare with. A limit marked optional limits nothing where it is absent. */
 export interface PolicyLimits {
   /** How long a reservation lives without a report, ms. */
   readonly reservation_ttl_ms: number;
@@ -51,8 +93,21 @@ export interface PolicyLimits {
   readonly retry_calls_min: number;
   readonly retry_ceiling_ms: number;
   readonly permanent_errors: readonly string[];
+  /** Reasons of a retry that say the provider is in trouble. */
+  readonly provider_errors?: readonly string[];
+  /** Calls that may take as long as this need no standard processing, ms; 0: never asked. */
+  readonly flex_deadline_ms?: number;
+  /** Input of a run's later step that should have been cached, tokens. */
+  readonly cache_gap_tokens?: number;
+  /** Longest a provider may keep data, days, by sensitivity; not named: any. */
+  readonly retention_days?: Readonly<Record<string, number>>;
   readonly soft_share_percent: number;
   readonly soft_output_tokens: number;
+  /** Share of a budget from which it is worth a warning, percent. */
+  readonly warning_percents?: readonly number[];
+  /** Share of a budget above which calls lose the features below, percent. */
+  readonly degrade_share_percent?: number;
+  readonly degrade_strip?: readonly string[];
   readonly output_tokens: Readonly<Record<string, number>>;
   readonly unreported_percent: number;
   readonly unreported_calls_min: number;
@@ -73,6 +128,8 @@ export interface ModelData {
   readonly environments: readonly string[];
   readonly context_tokens: number;
   readonly output_tokens_max: number;
+  /** How long the provider keeps what it is sent, days. Absent: not said, so for ever. */
+  readonly retention_days?: number;
 }
 
 export interface TeamData {

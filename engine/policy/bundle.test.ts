@@ -1,36 +1,16 @@
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
-import { SHIPPED_BUNDLE } from "../../test/support/engine.ts";
-import { type BundleFiles, openBundle } from "./bundle.ts";
-
-const sha256 = (content: string) => createHash("sha256").update(content).digest("hex");
-
-/** The shipped bundle with other data, its manifest telling the truth about it. */
-function changed(change: (config: Record<string, Record<string, unknown>>) => void): BundleFiles {
-  const read = (name: string) => readFileSync(join(SHIPPED_BUNDLE, name));
-  const document = JSON.parse(read("data.json").toString()) as {
-    config: Record<string, Record<string, unknown>>;
-  };
-  change(document.config);
-  const data = JSON.stringify(document);
-  const manifest = JSON.parse(read(".manifest").toString()) as {
-    metadata: { weir: { data_sha256: string } };
-  };
-  manifest.metadata.weir.data_sha256 = sha256(data);
-  return { data, manifest: JSON.stringify(manifest), wasm: read("policy.wasm") };
-}
+import { changedFiles } from "../../test/support/bundle.ts";
+import { openBundle } from "./bundle.ts";
 
 const set = (section: string, name: string, value: unknown) =>
-  changed((config) => {
+  changedFiles((config) => {
     (config[section] as Record<string, unknown>)[name] = value;
   });
 
 describe("a bundle", () => {
   test("opens as it is shipped", () => {
-    expect(openBundle(changed(() => undefined)).data.limits.agent_depth).toBeGreaterThan(0);
+    expect(openBundle(changedFiles(() => undefined)).data.limits.agent_depth).toBeGreaterThan(0);
   });
 
   test.each([
@@ -57,7 +37,7 @@ describe("a bundle", () => {
   });
 
   test("whose files are not those of its manifest is refused", () => {
-    const files = changed(() => undefined);
+    const files = changedFiles(() => undefined);
     expect(() => openBundle({ ...files, data: `${files.data} ` })).toThrow("data.json has digest");
   });
 });

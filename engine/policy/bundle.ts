@@ -7,7 +7,9 @@ import { type BudgetPlan, planBudgets } from "../reservation/budgets.ts";
 import { planScopes, type ScopePlan } from "../velocity/scopes.ts";
 import type { BundleData } from "./bundle-data.ts";
 import { checkData } from "./check-data.ts";
+import { namedCodes } from "./check-exceptions.ts";
 import { type Evaluator, openEvaluator } from "./evaluate.ts";
+import { type LocalTimes, openLocalTimes } from "./local-time.ts";
 import type { RuleDescription } from "./verdict.ts";
 
 /** The files of a bundle as they lie on disk. */
@@ -30,6 +32,7 @@ export interface Bundle {
   readonly pricing: EstimateData;
   readonly budgets: BudgetPlan;
   readonly scopes: ScopePlan;
+  readonly localTimes: LocalTimes;
   readonly policy: Evaluator;
 }
 
@@ -69,18 +72,21 @@ export function openBundle(files: BundleFiles): Bundle {
     },
     budgets: planBudgets(data.budgets),
     scopes: planScopes(data.velocity),
+    localTimes: openLocalTimes(data.zones ?? {}),
     policy: openEvaluator(files.wasm, document),
   };
 }
 
-/** A mode for a code that no rule has would change nothing, and nobody would notice. */
+/** A mode or a waiver for a code that no rule has would change nothing, and nobody would notice. */
 function expectKnownCodes(
   data: BundleData,
   rules: Readonly<Record<string, RuleDescription>>,
 ): void {
-  const unknown = Object.keys(data.modes.rules).filter((code) => !Object.hasOwn(rules, code));
-  if (unknown.length === 0) return;
-  const message = `data refused: config.modes.rules names ${unknown.join(", ")}; no rule has that code`;
+  const unknown = namedCodes(data).filter(({ code }) => !Object.hasOwn(rules, code));
+  const [first] = unknown;
+  if (first === undefined) return;
+  const codes = unknown.filter(({ field }) => field === first.field).map(({ code }) => code);
+  const message = `data refused: ${first.field} names ${codes.join(", ")}; no rule has that code`;
   throw new WeirError("bundle.invalid", message);
 }
 

@@ -2,6 +2,7 @@ import { type FieldViolation, WeirError } from "../errors.ts";
 import { SENSITIVITIES } from "../intent/intent.ts";
 import { LIMITS } from "../limits.ts";
 import type { BundleData, ModelData, PolicyLimits } from "./bundle-data.ts";
+import { exceptionFaults, shapeFaults } from "./check-exceptions.ts";
 
 const SECTIONS = [
   "attribution",
@@ -48,9 +49,11 @@ export function checkData(data: BundleData): void {
   if (missing.length > 0) {
     throw new WeirError("bundle.invalid", `data.json lacks config.${missing.join(", config.")}`);
   }
+  const misshapen = shapeFaults(data);
   const violations = [
-    ...modeFaults(data.modes),
-    ...limitFaults(data.limits),
+    ...(misshapen.length > 0 ? misshapen : exceptionFaults(data)),
+    ...limitFaults(data.limits, "config.limits"),
+    ...tunedFaults(data),
     ...modelFaults(data),
     ...estimateFaults(data),
     ...roleFaults(data),
@@ -62,42 +65,67 @@ export function checkData(data: BundleData): void {
   });
 }
 
-const RULE_MODES = ["enforce", "shadow", "off"];
-const TENANT_MODES = ["enforce", "shadow"];
-
-function modeFaults({ rules, tenants }: BundleData["modes"]): readonly FieldViolation[] {
-  const check = (kind: string, modes: object, words: readonly string[]): FieldViolation[] =>
-    Object.entries(modes ?? {})
-      .filter(([, mode]) => !words.includes(mode as string))
-      .map(([name, mode]) => ({
-        description: `${JSON.stringify(mode)} is not accepted; accepted are ${words.join(", ")}`,
-        field: `config.modes.${kind}["${name}"]`,
-      }));
-  return [...check("rules", rules, RULE_MODES), ...check("tenants", tenants, TENANT_MODES)];
+/** A tuned limit is checked as the limit it stands for, in the place it was written. */
+function tunedFaults({ limits, tuning }: BundleData): readonly FieldViolation[] {
+  return (["teams", "tenants"] as const).flatMap((kind) =>
+    Object.entries(tuning?.[kind] ?? {}).flatMap(([owner, tuned]) =>
+      limitFaults({ ...limits, ...tuned }, `config.tuning.${kind}["${owner}"]`).filter(
+        ({ field }) => Object.keys(tuned).some((name) => field.split(/[.[]/).includes(name)),
+      ),
+    ),
+  );
 }
 
-function limitFaults(limits: PolicyLimits): readonly FieldViolation[] {
-  const faults = COUNTS.flatMap((name) => countFault(`config.limits.${name}`, limits[name]));
+function limitFaults(limits: PolicyLimits, at: string): readonly FieldViolation[] {
+  const counts = [...COUNTS, ...OPTIONAL_COUNTS.filter((name) => limits[name] !== undefined)];
+  const faults = counts.flatMap((name) => countFault(`${at}.${name}`, limits[name]));
   const words = SENSITIVITIES.filter((word) => word !== "unspecified");
   if (!(words as readonly string[]).includes(limits.default_sensitivity)) {
     const description = `${JSON.stringify(limits.default_sensitivity)} is not accepted; accepted are ${words.join(", ")}`;
-    faults.push({ field: "config.limits.default_sensitivity", description });
+    faults.push({ field: `${at}.default_sensitivity`, description });
   }
-  if (!Array.isArray(limits.permanent_errors)) {
-    faults.push({ field: "config.limits.permanent_errors", description: "not a list of words" });
+  for (const name of WORD_LISTS) {
+    const list: unknown = limits[name] ?? (name === "permanent_errors" ? null : []);
+    if (Array.isArray(list) && list.every((word) => typeof word === "string")) continue;
+    faults.push({ field: `${at}.${name}`, description: "not a list of words" });
   }
-  for (const [environment, cap] of Object.entries(limits.output_tokens ?? {})) {
-    faults.push(...countFault(`config.limits.output_tokens.${environment}`, cap));
+  const levels: unknown = limits.warning_percents ?? [];
+  if (!Array.isArray(levels) || !levels.every((level) => Number.isInteger(level) && level > 0)) {
+    const description = "not a list of whole percents above 0";
+    faults.push({ field: `${at}.warning_percents`, description });
+  }
+  for (const name of ["output_tokens", "retention_days"] as const) {
+    for (const [key, value] of Object.entries(limits[name] ?? {})) {
+      faults.push(...countFault(`${at}.${name}.${key}`, value));
+    }
+  }
+  for (const key of Object.keys(limits.retention_days ?? {})) {
+    if ((words as readonly string[]).includes(key)) continue;
+    const description = `"${key}" is not accepted; accepted are ${words.join(", ")}`;
+    faults.push({ field: `${at}.retention_days`, description });
   }
   const ttlMs = limits.reservation_ttl_ms;
   if (ttlMs === 0 || ttlMs > LIMITS.reservationTtlMs) {
     faults.push({
-      field: "config.limits.reservation_ttl_ms",
+      field: `${at}.reservation_ttl_ms`,
       description: `${ttlMs} is not a whole number from 1 to ${LIMITS.reservationTtlMs}`,
     });
   }
   return faults;
 }
+
+/** Absent: the rule concerned finds nothing. */
+const OPTIONAL_COUNTS = [
+  "cache_gap_tokens",
+  "degrade_share_percent",
+  "flex_deadline_ms",
+] as const satisfies readonly (keyof PolicyLimits)[];
+
+const WORD_LISTS = [
+  "degrade_strip",
+  "permanent_errors",
+  "provider_errors",
+] as const satisfies readonly (keyof PolicyLimits)[];
 
 const MODEL_COUNTS = [
   "tier",
@@ -114,6 +142,7 @@ const MODEL_LISTS = [
 function modelFaults(data: BundleData): readonly FieldViolation[] {
   const faults = Object.entries(data.models).flatMap(([id, model]) => [
     ...MODEL_COUNTS.flatMap((name) => countFault(`config.models["${id}"].${name}`, model[name])),
+    ...countFault(`config.models["${id}"].retention_days`, model.retention_days ?? 0),
     ...MODEL_LISTS.filter((name) => !Array.isArray(model[name])).map((name) => ({
       description: "not a list of words",
       field: `config.models["${id}"].${name}`,

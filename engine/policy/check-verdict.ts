@@ -29,10 +29,13 @@ function obligationsFault(value: unknown): string | null {
   if (!isObject(value)) return "the result's obligations are not an object";
   const obligations: { [Key in keyof Obligations]?: unknown } = value;
   for (const key of Object.keys(value)) {
-    if (!["headers", "max_output_tokens", "strip"].includes(key))
+    if (!["headers", "max_output_tokens", "service_tier", "strip"].includes(key))
       return `unknown obligation ${key}`;
   }
-  const { headers, max_output_tokens, strip } = obligations;
+  const { headers, max_output_tokens, service_tier, strip } = obligations;
+  if (service_tier !== undefined && service_tier !== "flex") {
+    return 'obligation service_tier is not "flex"';
+  }
   if (max_output_tokens !== undefined && !isCount(max_output_tokens)) {
     return "obligation max_output_tokens is not a count";
   }
@@ -52,10 +55,11 @@ function obligationsFault(value: unknown): string | null {
 
 function isFinding(value: unknown): value is Finding {
   if (!isObject(value)) return false;
-  const { code, params, rule, severity, shadow } = value;
+  const { code, params, rule, severity, shadow, waiver } = value;
   if (typeof code !== "string" || code === "" || typeof rule !== "string") return false;
   if (!SEVERITIES.includes(severity as string)) return false;
   if (shadow !== undefined && typeof shadow !== "boolean") return false;
+  if (waiver !== undefined && typeof waiver !== "string") return false;
   return isObject(params) && Object.values(params).every(isParam);
 }
 

@@ -101,8 +101,14 @@ export interface Facts {
   readonly cost_micro_usd: number;
   /** Input (p95) and capped output fit the model's context. */
   readonly fits_context: boolean;
+  /** The price book has a price of the tier "flex" for the model today. */
+  readonly flex_priced: boolean;
   /** The catalogue holds the model. */
   readonly known: boolean;
+  /** By the tenant's own clock: "2026-11-25", "00:00" to "23:59", "mon" to "sun". */
+  readonly local_date: string;
+  readonly local_time: string;
+  readonly local_weekday: string;
   /** Output cap assumed, times the number of answers. */
   readonly output_tokens: number;
   readonly priced: boolean;
@@ -146,5 +152,10 @@ export interface PolicyIntent {
   readonly service_tier: string;
   readonly task: string;
   readonly tenant: string;
-  readonly tokens: { readonly input: number; readonly n: number; readonly output_max: number };
+  readonly tokens: {
+    readonly cache_read: number;
+    readonly input: number;
+    readonly n: number;
+    readonly output_max: number;
+  };
 }

@@ -18,12 +18,16 @@ export interface Finding {
   readonly severity: "info" | "warning" | "error" | "critical";
   /** Present and true where the rule runs in shadow: it did not count. */
   readonly shadow?: boolean;
+  /** Present where a waiver covers the finding, with the waiver's id: it did not count. */
+  readonly waiver?: string;
 }
 
 /** Constraints on an allowed call; absent keys mean none. */
 export interface Obligations {
   readonly headers?: Readonly<Record<string, string>>;
   readonly max_output_tokens?: number;
+  /** Service tier to ask the provider for: "flex". */
+  readonly service_tier?: string;
   readonly strip?: readonly string[];
 }
 
@@ -32,7 +36,7 @@ export interface RuleDescription {
   readonly title: string;
   readonly description: string;
   readonly severity: string;
-  /** "deny", "throttle", "reroute" or "oblige". */
+  /** "deny", "throttle", "reroute", "oblige" or "advise". */
   readonly kind: string;
   /** Message template: "{name}" is replaced by the finding's parameter. */
   readonly message: string;

@@ -12,6 +12,7 @@ import type {
   WindowSnapshot,
 } from "../reservation/reservation.ts";
 import { mulDiv } from "../velocity/window.ts";
+import type { LocalTime } from "./local-time.ts";
 import type { Candidate, PolicyInput, VelocityFacts, WindowFacts } from "./input.ts";
 
 /** What one evaluation is about: a model, its estimate, and the world before the intent. */
@@ -20,6 +21,9 @@ export interface Judged {
   readonly model: string;
   readonly mode: Mode;
   readonly nowMs: number;
+  readonly local: LocalTime;
+  /** The price book has a price of the tier "flex" for the model now. */
+  readonly flexPriced: boolean;
   readonly estimate: Estimate;
   readonly candidates: readonly Candidate[];
   readonly holds: readonly Hold[];
@@ -83,7 +87,7 @@ function intentText(intent: Intent, model: string): string {
     `,"prompt":{"id":${quote(prompt.id)},"version":${quote(prompt.version)}},"release":${quote(intent.release)}` +
     `,"run":{"depth":${run.depth},"fingerprint":${quote(run.fingerprint)},"id":${quote(run.id)},"step":${run.step}}` +
     `,"service_tier":"${intent.serviceTier}","task":${quote(intent.task)},"tenant":${quote(intent.tenant)}` +
-    `,"tokens":{"input":${tokens.input},"n":${tokens.n},"output_max":${tokens.outputMax}}}`
+    `,"tokens":{"cache_read":${tokens.cacheRead},"input":${tokens.input},"n":${tokens.n},"output_max":${tokens.outputMax}}}`
   );
 }
 
@@ -111,7 +115,11 @@ function facts(judged: Judged): PolicyInput["facts"] {
   return {
     cost_micro_usd: costMicroUsd(postedNanoUsd(estimate.ceilingPicoUsd)),
     fits_context: estimate.fitsContext,
+    flex_priced: judged.flexPriced,
     known: estimate.known,
+    local_date: judged.local.date,
+    local_time: judged.local.time,
+    local_weekday: judged.local.weekday,
     output_tokens: outputTokens,
     priced: estimate.priced,
     tokens: estimate.inputTokensP95 + outputTokens,

@@ -12,6 +12,8 @@ export interface PriceBook {
    * no price then. A tier without a row then is priced as "standard", and the rates say so.
    */
   rates(model: string, tier: ServiceTier, nowMs: number): Rates | null;
+  /** Whether the model has a price of its own for this tier at `nowMs` (epoch ms). */
+  offers(model: string, tier: ServiceTier, nowMs: number): boolean;
 }
 
 /**
@@ -34,6 +36,7 @@ export function openPriceBook(data: PriceBookData): PriceBook {
     models.set(model, tiers);
   }
   return {
+    offers: (model, tier, nowMs) => ratesAt(models.get(model)?.get(tier), nowMs) !== null,
     rates(model, tier, nowMs) {
       const tiers = models.get(model);
       if (tiers === undefined) return null;

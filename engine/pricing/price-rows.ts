@@ -153,7 +153,8 @@ function firstUncovered(row: PriceRowData, bases: readonly PriceRowData[]): stri
   return null;
 }
 
-function isDay(value: unknown): value is string {
+/** A day that exists, "YYYY-MM-DD". */
+export function isDay(value: unknown): value is string {
   if (typeof value !== "string" || !/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;
   const time = Date.parse(`${value}T00:00:00Z`);
   return Number.isFinite(time) && new Date(time).toISOString().startsWith(value);

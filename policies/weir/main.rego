@@ -6,6 +6,7 @@
 #   - data.config: schema.config
 package weir
 
+import data.weir.lib.call
 import data.weir.lib.candidate
 
 # METADATA
@@ -17,6 +18,7 @@ decision := allowed if {
 	count(throttle) == 0
 	count(reroute) == 0
 	count(oblige) == 0
+	count(advise) == 0
 } else := {
 	"effect": effect,
 	"obligations": obligations,
@@ -37,6 +39,9 @@ reroute := array.concat([f | some f in data.weir.rules[_].reroute], [f | some f 
 
 oblige := array.concat([f | some f in data.weir.rules[_].oblige], [f | some f in data.org.rules[_].oblige])
 
+# What is worth saying and changes nothing.
+advise := array.concat([f | some f in data.weir.rules[_].advise], [f | some f in data.org.rules[_].advise])
+
 denied := [f | some f in deny; not waived(f)]
 
 throttled := [f | some f in throttle; not waived(f)]
@@ -55,7 +60,7 @@ effect := "throttle" if {
 # Most severe first, then by code, then by content: sets have no order in WASM.
 reasons := [entry[2] |
 	some entry in sort([[rank(f.severity), f.code, shown(f)] |
-		some list in [deny, throttle, reroute, oblige]
+		some list in [deny, throttle, reroute, oblige, advise]
 		some f in list
 	])
 ]
@@ -69,12 +74,52 @@ shown(f) := object.remove(f, ["cure"]) if not waived(f)
 
 shown(f) := object.union(object.remove(f, ["cure"]), {"shadow": true}) if mode(f.code) == "shadow"
 
+shown(f) := object.union(object.remove(f, ["cure"]), {"waiver": waivers(f)[0]}) if {
+	mode(f.code) == "enforce"
+	count(waivers(f)) > 0
+}
+
 # Whatever is not said to be in shadow or off counts, a finding without a code too.
 waived(f) if mode(f.code) in ["shadow", "off"]
 
+waived(f) if {
+	mode(f.code) == "enforce"
+	count(waivers(f)) > 0
+}
+
+# Where tenant, team and everybody's modes differ, the strictest holds.
 default mode(_) := "enforce"
 
-mode(code) := data.config.modes.rules[code] if not always(code)
+mode(code) := "shadow" if {
+	"shadow" in modes(code)
+	count(modes(code) - {"shadow", "off"}) == 0
+}
+
+mode(code) := "off" if modes(code) == {"off"}
+
+modes(code) := {m |
+	some rules in [data.config.modes.rules, of_tenant, of_team]
+	m := rules[code]
+} if {
+	not always(code)
+}
+
+default of_tenant := {}
+
+of_tenant := data.config.modes.tenant_rules[input.intent.tenant]
+
+default of_team := {}
+
+of_team := data.config.modes.team_rules[input.intent.attribution.team]
+
+# Ids of the waivers that cover a finding: in the order of the bundle, so the same one is always named.
+waivers(f) := [waiver.id |
+	some waiver in data.config.waivers
+	waiver.code == f.code
+	waiver.until >= input.facts.local_date
+	not always(f.code)
+	call.matches(waiver.match)
+]
 
 # Malformed input and freezes are never in shadow.
 always(code) if startswith(code, "shape.")
@@ -122,7 +167,12 @@ default obligations := {}
 
 # The strictest of what any rule asks for.
 obligations := {name: value |
-	some name, value in {"headers": headers, "max_output_tokens": output, "strip": strip}
+	some name, value in {
+		"headers": headers,
+		"max_output_tokens": output,
+		"service_tier": service_tier,
+		"strip": strip,
+	}
 	not value in [{}, [], null]
 } if {
 	effect == "allow"
@@ -132,6 +182,10 @@ obligations := {name: value |
 default output := null
 
 output := min([n | n := obliged[_].params.max_output_tokens])
+
+default service_tier := null
+
+service_tier := "flex" if "flex" in {t | t := obliged[_].params.service_tier}
 
 strip := sort([feature | some feature in {f | f := obliged[_].params.strip}])
 

@@ -284,3 +284,92 @@ test_malformed_findings_count if {
 }
 
 codes := [reason.code | some reason in weir.decision.reasons]
+
+test_advice_is_said_and_changes_nothing if {
+	finding := {"code": "org.x", "cure": "none", "params": {"max_output_tokens": 1}, "rule": "X", "severity": "info"}
+	expected := {
+		"effect": "allow",
+		"obligations": {},
+		"reasons": [object.remove(finding, ["cure"])],
+		"retry_after_ms": 0,
+		"routes": [],
+	}
+	weir.decision == expected with input as testing.call
+		with data.config as testing.config
+		with data.org.rules as {"house": {"advise": {finding}}}
+}
+
+test_quiet_advise if {
+	count([f | some f in data.weir.rules[_].advise]) == 0 with input as testing.call
+		with data.config as testing.config
+}
+
+finding_of(kind, cure) := {
+	"code": concat(".", ["org", kind, cure]),
+	"cure": cure,
+	"params": object.get(params_of, kind, {}),
+	"rule": kind,
+	"severity": "error",
+}
+
+params_of := {
+	"oblige": {"max_output_tokens": 7},
+	"reroute": {"model": "acme:small"},
+	"throttle": {"retry_after_ms": 5},
+}
+
+# Every pair of findings that can meet, and what must come of it.
+pairs := {
+	["advise", "none"]: {"effect": "allow", "curable": true},
+	["deny", "model"]: {"effect": "block", "curable": true},
+	["deny", "none"]: {"effect": "block", "curable": false},
+	["oblige", "none"]: {"effect": "allow", "curable": true},
+	["reroute", "none"]: {"effect": "allow", "curable": true},
+	["throttle", "model"]: {"effect": "throttle", "curable": true},
+	["throttle", "none"]: {"effect": "throttle", "curable": false},
+}
+
+strength := {"allow": 0, "block": 2, "throttle": 1}
+
+effects := ["allow", "throttle", "block"]
+
+test_every_pair_of_findings if {
+	every one, mine in pairs {
+		every other, theirs in pairs {
+			found := {
+				"a": {one[0]: {finding_of(one[0], one[1])}},
+				"b": {other[0]: {finding_of(other[0], other[1])}},
+			}
+			decision := weir.decision with input as testing.call
+				with data.config as testing.config
+				with data.org.rules as found
+			decision.effect == effects[max([strength[mine.effect], strength[theirs.effect]])]
+			decision.routes == expected_routes(one, other)
+			decision.obligations == expected_obligations(one, other)
+		}
+	}
+}
+
+default expected_routes(_, _) := []
+
+# Something to cure, all of it curable: both candidates are better than what stands.
+expected_routes(one, other) := ["acme:small", "vault:large"] if {
+	pairs[one].curable
+	pairs[other].curable
+	max([strength[pairs[one].effect], strength[pairs[other].effect]]) > 0
+}
+
+# Nothing to cure, but a finding offers a model.
+expected_routes(one, other) := ["acme:small"] if {
+	pairs[one].effect == "allow"
+	pairs[other].effect == "allow"
+	"reroute" in {one[0], other[0]}
+}
+
+default expected_obligations(_, _) := {}
+
+expected_obligations(one, other) := {"max_output_tokens": 7} if {
+	"oblige" in {one[0], other[0]}
+	pairs[one].effect == "allow"
+	pairs[other].effect == "allow"
+}

@@ -352,6 +352,8 @@ export namespace weir {
       params: Record<string, string>;
       /** True if the rule runs in shadow: it did not count. */
       shadow: boolean;
+      /** Id of the waiver that covers the finding: it did not count. Empty: none. */
+      waiver: string;
     }
     export const Reason: Codec<weir.v1.Reason>;
     /** Constraints on an allowed or rerouted call. */
@@ -362,6 +364,8 @@ export namespace weir {
       strip: string[];
       /** Headers to set on the provider call. */
       headers: Record<string, string>;
+      /** Service tier to ask the provider for ("flex"), where it has one; empty: the one asked for. */
+      serviceTier: string;
     }
     export const Obligations: Codec<weir.v1.Obligations>;
     /** Cost of an intent on one model, in micro-USD, rounded up. */

@@ -2732,6 +2732,7 @@ export const weir = $root.weir = (() => {
             Reason.prototype.message = "";
             Reason.prototype.params = $util.emptyObject;
             Reason.prototype.shadow = false;
+            Reason.prototype.waiver = "";
 
             Reason.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -2753,6 +2754,8 @@ export const weir = $root.weir = (() => {
                         writer.uint32(42).fork().uint32(10).string(keys[i]).uint32(18).string(message.params[keys[i]]).ldelim();
                 if (message.shadow != null && $Object.hasOwnProperty.call(message, "shadow") && message.shadow !== false)
                     writer.uint32(48).bool(message.shadow);
+                if (message.waiver != null && $Object.hasOwnProperty.call(message, "waiver") && message.waiver !== "")
+                    writer.uint32(58).string(message.waiver);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -2867,6 +2870,15 @@ export const weir = $root.weir = (() => {
                                 delete message.shadow;
                             continue;
                         }
+                    case 7: {
+                            if (wireType !== 2)
+                                $mistyped("Reason", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.waiver = value;
+                            else
+                                delete message.waiver;
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -2901,6 +2913,7 @@ export const weir = $root.weir = (() => {
             Obligations.prototype.maxOutputTokens = 0;
             Obligations.prototype.strip = $util.emptyArray;
             Obligations.prototype.headers = $util.emptyObject;
+            Obligations.prototype.serviceTier = "";
 
             Obligations.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -2917,6 +2930,8 @@ export const weir = $root.weir = (() => {
                 if (message.headers != null && $Object.hasOwnProperty.call(message, "headers"))
                     for (let keys = $Object.keys(message.headers), i = 0; i < keys.length; ++i)
                         writer.uint32(26).fork().uint32(10).string(keys[i]).uint32(18).string(message.headers[keys[i]]).ldelim();
+                if (message.serviceTier != null && $Object.hasOwnProperty.call(message, "serviceTier") && message.serviceTier !== "")
+                    writer.uint32(34).string(message.serviceTier);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -3001,6 +3016,15 @@ export const weir = $root.weir = (() => {
                             if (key === "__proto__")
                                 $util.makeProp(message.headers, key);
                             message.headers[key] = value;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("Obligations", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.serviceTier = value;
+                            else
+                                delete message.serviceTier;
                             continue;
                         }
                     }

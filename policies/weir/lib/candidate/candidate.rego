@@ -8,6 +8,7 @@ package weir.lib.candidate
 
 import data.weir.lib.clearance
 import data.weir.lib.grant
+import data.weir.lib.limit
 
 # METADATA
 # title: Suitable
@@ -15,6 +16,7 @@ import data.weir.lib.grant
 suitable(c) if {
 	clearance.covers(c.clearance)
 	clearance.resident(c.regions)
+	clearance.forgotten(c.model)
 	not excluded(c.model)
 	grant.team(c.model)
 	grant.environment(c.model)
@@ -26,7 +28,7 @@ suitable(c) if {
 # description: Suitable, and within what one call and the exhausted budgets can pay.
 better(c) if {
 	suitable(c)
-	c.cost_micro_usd <= data.config.limits.single_call_micro_usd
+	c.cost_micro_usd <= limit.effective.single_call_micro_usd
 	not unpayable(c)
 }
 

@@ -7,8 +7,9 @@
 package weir.rules.agent
 
 import data.weir.lib.finding
+import data.weir.lib.limit
 
-limits := data.config.limits
+limits := limit.effective
 
 run := input.context.run
 

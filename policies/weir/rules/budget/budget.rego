@@ -7,6 +7,7 @@
 package weir.rules.budget
 
 import data.weir.lib.finding
+import data.weir.lib.limit
 
 # METADATA
 # title: Budget exhausted
@@ -69,10 +70,10 @@ deny contains finding.of(rego.metadata.rule(), {"budget": budget.id}) if {
 #   severity: error
 #   cure: model
 #   message: the call may cost {cost_micro_usd}, one call may cost {limit_micro_usd} at most
-deny contains finding.of(rego.metadata.rule(), {"cost_micro_usd": cost, "limit_micro_usd": limit}) if {
+deny contains finding.of(rego.metadata.rule(), {"cost_micro_usd": cost, "limit_micro_usd": most}) if {
 	cost := input.facts.cost_micro_usd
-	limit := data.config.limits.single_call_micro_usd
-	cost > limit
+	most := limit.effective.single_call_micro_usd
+	cost > most
 }
 
 # METADATA
@@ -84,7 +85,7 @@ deny contains finding.of(rego.metadata.rule(), {"cost_micro_usd": cost, "limit_m
 #   message: soft budget {budget} is used to {used_percent} %, answers are capped at {max_output_tokens} tokens
 oblige contains finding.of(rego.metadata.rule(), {
 	"budget": budget.id,
-	"max_output_tokens": data.config.limits.soft_output_tokens,
+	"max_output_tokens": limit.effective.soft_output_tokens,
 	"used_percent": budget.used_percent,
 }) if {
 	some budget in input.context.budgets
@@ -101,10 +102,45 @@ oblige contains finding.of(rego.metadata.rule(), {
 #   message: budget {budget} is used to {used_percent} %, answers are capped at {max_output_tokens} tokens
 oblige contains finding.of(rego.metadata.rule(), {
 	"budget": budget.id,
-	"max_output_tokens": data.config.limits.soft_output_tokens,
+	"max_output_tokens": limit.effective.soft_output_tokens,
 	"used_percent": budget.used_percent,
 }) if {
 	some budget in input.context.budgets
 	budget.fits == true
-	budget.used_percent > data.config.limits.soft_share_percent
+	budget.used_percent > limit.effective.soft_share_percent
+}
+
+# METADATA
+# title: Budget warning
+# description: A budget passed a level worth knowing; the highest one is named.
+# custom:
+#   code: budget.warning
+#   severity: warning
+#   message: budget {budget} is used to {used_percent} %, above its warning level of {level} %
+advise contains finding.of(rego.metadata.rule(), {
+	"budget": budget.id,
+	"level": level,
+	"used_percent": budget.used_percent,
+}) if {
+	some budget in input.context.budgets
+	budget.fits == true
+	level := max([l | some l in limit.effective.warning_percents; budget.used_percent >= l])
+}
+
+# METADATA
+# title: Budget nearly gone
+# description: With little left, calls lose the features that cost extra.
+# custom:
+#   code: budget.degrade
+#   severity: info
+#   message: budget {budget} is used to {used_percent} %, calls go without {strip}
+oblige contains finding.of(rego.metadata.rule(), {
+	"budget": budget.id,
+	"strip": feature,
+	"used_percent": budget.used_percent,
+}) if {
+	some budget in input.context.budgets
+	budget.fits == true
+	budget.used_percent > limit.effective.degrade_share_percent
+	some feature in limit.effective.degrade_strip
 }

@@ -137,3 +137,70 @@ test_soft_share if {
 test_soft_share_at_limit if {
 	budget.oblige == set() with input as testing.with_budget({"used_percent": 80}) with data.config as testing.config
 }
+
+codes(findings) := {f.code | some f in findings}
+
+test_warning if {
+	expected := {{
+		"code": "budget.warning",
+		"cure": "none",
+		"params": {"budget": "search-month", "level": 95, "used_percent": 95},
+		"rule": "Budget warning",
+		"severity": "warning",
+	}}
+	found := {f | some f in budget.advise; f.code == "budget.warning"} with input as testing.with_budget({"used_percent": 95})
+		with data.config as testing.config
+	found == expected
+}
+
+test_the_highest_warning_level_is_named if {
+	levels := {f.params.level | some f in budget.advise; f.code == "budget.warning"} with input as testing.with_budget({"used_percent": 98})
+		with data.config as testing.config
+	levels == {98}
+}
+
+test_no_warning_below_the_first_level if {
+	not "budget.warning" in codes(budget.advise) with input as testing.with_budget({"used_percent": 94})
+		with data.config as testing.config
+}
+
+test_no_warning_without_levels if {
+	not "budget.warning" in codes(budget.advise) with input as testing.with_budget({"used_percent": 100})
+		with data.config as testing.configured({"limits": {"warning_percents": []}})
+}
+
+test_no_warning_where_it_does_not_fit if {
+	not "budget.warning" in codes(budget.advise) with input as testing.with_budget({"fits": false, "mode": "soft", "used_percent": 99})
+		with data.config as testing.config
+}
+
+test_degrade if {
+	expected := {
+	{
+		"code": "budget.degrade",
+		"cure": "none",
+		"params": {"budget": "search-month", "strip": feature, "used_percent": 98},
+		"rule": "Budget nearly gone",
+		"severity": "info",
+	} |
+		some feature in ["web_search", "images"]
+	}
+	found := {f | some f in budget.oblige; f.code == "budget.degrade"} with input as testing.with_budget({"used_percent": 98})
+		with data.config as testing.config
+	found == expected
+}
+
+test_degrade_at_the_limit if {
+	not "budget.degrade" in codes(budget.oblige) with input as testing.with_budget({"used_percent": 97})
+		with data.config as testing.config
+}
+
+test_no_degrade_where_it_does_not_fit if {
+	not "budget.degrade" in codes(budget.oblige) with input as testing.with_budget({"fits": false, "mode": "soft", "used_percent": 99})
+		with data.config as testing.config
+}
+
+test_limits_of_a_team if {
+	config := testing.configured({"tuning": {"teams": {"search": {"single_call_micro_usd": 19999}}}})
+	codes(budget.deny) == {"budget.single_call"} with input as testing.call with data.config as config
+}

@@ -7,6 +7,7 @@
 package weir.rules.prompt
 
 import data.weir.lib.finding
+import data.weir.lib.limit
 
 # METADATA
 # title: Context too long
@@ -45,5 +46,21 @@ longer if input.intent.tokens.output_max > cap
 longer if input.intent.tokens.output_max == 0
 
 cap := tokens if {
-	tokens := data.config.limits.output_tokens[input.intent.attribution.environment]
-} else := data.config.limits.output_tokens["default"]
+	tokens := limit.effective.output_tokens[input.intent.attribution.environment]
+} else := limit.effective.output_tokens["default"]
+
+# METADATA
+# title: Nothing cached
+# description: A later step of a run sends a long prompt, and expects none of it from the provider's cache.
+# custom:
+#   code: prompt.cache_gap
+#   severity: info
+#   message: step {steps} of the run sends {tokens} input tokens and reads none from the cache
+advise contains finding.of(rego.metadata.rule(), {
+	"steps": input.context.run.steps,
+	"tokens": input.intent.tokens.input,
+}) if {
+	input.context.run.steps > 0
+	input.intent.tokens.cache_read == 0
+	input.intent.tokens.input >= limit.effective.cache_gap_tokens
+}

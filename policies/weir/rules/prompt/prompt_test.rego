@@ -65,3 +65,34 @@ test_output_cap_where_none_asked if {
 	}}
 	prompt.oblige == expected with input as testing.changed({"intent": {"tokens": {"output_max": 0}}}) with data.config as testing.config
 }
+
+step(tokens) := testing.changed({"intent": {"tokens": tokens}})
+
+test_cache_gap if {
+	expected := {{
+		"code": "prompt.cache_gap",
+		"cure": "none",
+		"params": {"steps": 3, "tokens": 20000},
+		"rule": "Nothing cached",
+		"severity": "info",
+	}}
+	prompt.advise == expected with input as step({"input": 20000}) with data.config as testing.config
+}
+
+test_cache_gap_below_the_limit if {
+	prompt.advise == set() with input as step({"input": 19999}) with data.config as testing.config
+}
+
+test_no_cache_gap_where_something_is_read if {
+	prompt.advise == set() with input as step({"cache_read": 1, "input": 20000}) with data.config as testing.config
+}
+
+test_no_cache_gap_in_the_first_step if {
+	call := object.union(step({"input": 20000}), {"context": {"run": {"steps": 0}}})
+	prompt.advise == set() with input as call with data.config as testing.config
+}
+
+test_no_cache_gap_outside_a_run if {
+	call := object.union(step({"input": 20000}), {"context": {"run": null}})
+	prompt.advise == set() with input as call with data.config as testing.config
+}

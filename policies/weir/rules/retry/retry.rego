@@ -7,10 +7,11 @@
 package weir.rules.retry
 
 import data.weir.lib.finding
+import data.weir.lib.limit
 
 attempt := input.intent.attempt
 
-limits := data.config.limits
+limits := limit.effective
 
 # METADATA
 # title: Too many attempts

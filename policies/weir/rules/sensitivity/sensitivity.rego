@@ -70,6 +70,24 @@ deny contains finding.of(rego.metadata.rule(), {"class": class, "model": input.i
 }
 
 # METADATA
+# title: Kept too long
+# description: The provider keeps what it is sent for longer than data of this sensitivity may be kept.
+# custom:
+#   code: sensitivity.retention
+#   severity: critical
+#   cure: model
+#   message: "the provider of {model} keeps data for {days} days, {sensitivity} data may be kept {limit} days"
+deny contains finding.of(rego.metadata.rule(), {
+	"days": clearance.keeps(input.intent.model),
+	"limit": clearance.kept,
+	"model": input.intent.model,
+	"sensitivity": clearance.needed,
+}) if {
+	model
+	not clearance.forgotten(input.intent.model)
+}
+
+# METADATA
 # title: Cleared alternative
 # description: Another model may hold the data; the first of those is named.
 # custom:

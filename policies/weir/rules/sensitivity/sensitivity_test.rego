@@ -175,3 +175,44 @@ test_no_alternative_here if {
 	})
 		with data.config as testing.config
 }
+
+kept(days) := testing.configured({"limits": {"retention_days": {"internal": days}}})
+
+test_retention if {
+	expected := {{
+		"code": "sensitivity.retention",
+		"cure": "model",
+		"params": {"days": 30, "limit": 29, "model": "acme:large", "sensitivity": "internal"},
+		"rule": "Kept too long",
+		"severity": "critical",
+	}}
+	sensitivity.deny == expected with input as testing.call with data.config as kept(29)
+}
+
+test_retention_at_the_limit if {
+	sensitivity.deny == set() with input as testing.call with data.config as kept(30)
+}
+
+test_retention_of_what_nothing_is_said_about if {
+	call := testing.changed({"intent": {"data": {"sensitivity": "public"}}})
+	sensitivity.deny == set() with input as call with data.config as kept(0)
+}
+
+test_retention_of_the_default if {
+	call := testing.changed({"intent": {"data": {"sensitivity": "unspecified"}}})
+	config := testing.configured({"limits": {"retention_days": {"confidential": 7}}})
+	{f.code | some f in sensitivity.deny} == {"sensitivity.retention"} with input as call
+		with data.config as config
+}
+
+test_retention_offers_who_forgets if {
+	alternatives := {f.params.model | some f in sensitivity.reroute} with input as testing.call
+		with data.config as kept(0)
+	alternatives == {"vault:large"}
+}
+
+test_retention_that_is_not_said_is_for_ever if {
+	models := {"acme:large": object.remove(testing.config.models["acme:large"], ["retention_days"])}
+	config := object.union(object.remove(kept(30), ["models"]), {"models": models})
+	{f.params.days | some f in sensitivity.deny} == {36500} with input as testing.call with data.config as config
+}

@@ -7,6 +7,7 @@
 package weir.rules.unreported
 
 import data.weir.lib.finding
+import data.weir.lib.limit
 
 # METADATA
 # title: Calls left unreported
@@ -19,10 +20,10 @@ import data.weir.lib.finding
 #     retry in {retry_after_ms}
 throttle contains finding.of(rego.metadata.rule(), {
 	"calls": input.facts.unreported_calls,
-	"limit": data.config.limits.unreported_percent,
+	"limit": limit.effective.unreported_percent,
 	"percent": input.facts.unreported_percent,
-	"retry_after_ms": data.config.limits.unreported_retry_ms,
+	"retry_after_ms": limit.effective.unreported_retry_ms,
 }) if {
-	input.facts.unreported_calls >= data.config.limits.unreported_calls_min
-	input.facts.unreported_percent > data.config.limits.unreported_percent
+	input.facts.unreported_calls >= limit.effective.unreported_calls_min
+	input.facts.unreported_percent > limit.effective.unreported_percent
 }
