@@ -31,7 +31,7 @@ let unsigned: Decision;
 
 beforeAll(async () => {
   files = mkdtempSync(join(tmpdir(), "weir-proofs-"));
-  const engine = await openTestEngine({ checkpointRecords: 100 });
+  const engine = await openTestEngine({ checkpointRecords: 10_000 });
   settled = await engine.weir.decide(intentOf("a", { labels: { Z: "b", a: "\u00e9" } }), LOCAL);
   const usage = { input: 1_000, output: 300 };
   await engine.weir.report({ decisionId: settled.id, sequence: 1, usage }, LOCAL);
@@ -59,7 +59,7 @@ afterAll(() => {
 async function padding(engine: TestEngine, count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     await engine.weir.decide({ id: "refused" }, LOCAL).catch(() => undefined);
-    if (index % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (index % 100 === 99) await engine.checkpoint();
   }
 }
 

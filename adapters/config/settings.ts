@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import type { NoteVerifier } from "../../engine/audit/note.ts";
 import {
   type Address,
   address,
@@ -11,6 +12,8 @@ import {
   type ValueType,
   choices,
   identifier,
+  verifierKey,
+  webAddress,
 } from "./values.ts";
 
 /** Every setting of the service, checked. Paths are absolute, times are milliseconds. */
@@ -35,6 +38,8 @@ export interface Settings {
   readonly logSegmentMebibytes: number;
   readonly checkpointRecords: number;
   readonly checkpointIntervalMs: number;
+  readonly witness: string | null;
+  readonly witnessKey: NoteVerifier | null;
   readonly drainTimeoutMs: number;
   readonly inFlightMax: number;
   readonly sweepIntervalMs: number;
@@ -165,6 +170,20 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: duration(100, 86_400_000),
     default: "10s",
     doc: "time after which the log is signed if records came",
+  },
+  witness: {
+    name: "witness",
+    type: optional(webAddress()),
+    default: "",
+    defaultShown: "none",
+    doc: "URL of a witness that signs every checkpoint too",
+  },
+  witnessKey: {
+    name: "witness_key",
+    type: optional(verifierKey()),
+    default: "",
+    defaultShown: "none",
+    doc: "public key of the witness, as audit witness shows it",
   },
   drainTimeoutMs: {
     name: "drain_timeout",

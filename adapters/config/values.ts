@@ -1,6 +1,8 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { resolve } from "node:path";
 
+import { type NoteVerifier, readVerifier } from "../../engine/audit/note.ts";
+
 /** Where a server listens. */
 export interface Address {
   readonly host: string;
@@ -167,4 +169,29 @@ export function isLoopback(host: string): boolean {
   const family = isIP(host);
   if (family === 0) return host.toLowerCase() === "localhost";
   return LOOPBACK.check(host, family === 6 ? "ipv6" : "ipv4");
+}
+
+/** An http or https URL. */
+export function webAddress(): ValueType<string> {
+  return {
+    accepts: "an http or https URL, such as http://127.0.0.1:7352",
+    placeholder: "URL",
+    read(text) {
+      const url = URL.parse(text);
+      const isPlain = url !== null && url.username === "" && url.search === "" && url.hash === "";
+      return isPlain && /^https?:$/.test(url.protocol) ? text : undefined;
+    },
+  };
+}
+
+/** Public key of a witness. */
+export function verifierKey(): ValueType<NoteVerifier> {
+  return {
+    accepts: "the public key of a witness, as in NAME+HASH+BASE64",
+    placeholder: "KEY",
+    read(text) {
+      const key = readVerifier(text);
+      return key?.kind === "cosignature" ? key : undefined;
+    },
+  };
 }

@@ -1,9 +1,16 @@
 import { type Checkpoint, checkpointText } from "../../engine/audit/checkpoint.ts";
-import { type NoteSigner, signText, writeNote } from "../../engine/audit/note.ts";
+import {
+  type Note,
+  type NoteSigner,
+  type NoteVerifier,
+  signText,
+  writeNote,
+} from "../../engine/audit/note.ts";
+import { consistencyProof } from "../../engine/audit/proof.ts";
 import { leafHashWithin, MerkleTree } from "../../engine/audit/tree.ts";
 import { WeirError } from "../../engine/errors.ts";
 import type { Clock } from "../../engine/ports.ts";
-import { CheckpointFile, lastCheckpoint } from "./checkpoints.ts";
+import { CheckpointFile, lastCheckpoint, lastCosignedSize } from "./checkpoints.ts";
 import { type Frame, frameOf } from "./segments.ts";
 
 export interface TrailOptions {
@@ -18,8 +25,24 @@ export interface TrailOptions {
    * that power loss could take back.
    */
   readonly sync: () => Promise<void>;
+  /** Signs every checkpoint too; null: nobody does. */
+  readonly witness?: Cosigner | null;
   /** Told of what could not be signed or written; it is tried again. */
   readonly onNote: (note: WeirError) => void;
+}
+
+/** Somebody else who signs a checkpoint if it goes on from the one that was signed last. */
+export interface Cosigner {
+  readonly verifier: NoteVerifier;
+  /** The note with one more signature, or the size that was signed last if that is not `old`. */
+  cosign(
+    note: Note,
+    old: number,
+    proof: readonly Buffer[],
+  ): Promise<
+    | { readonly kind: "signed"; readonly note: Note }
+    | { readonly kind: "size"; readonly size: number }
+  >;
 }
 
 /**
@@ -34,6 +57,10 @@ export class AuditTrail {
   readonly #last: Checkpoint | null;
   #signers: readonly NoteSigner[] = [];
   #signedSize = 0;
+  /** The note of the last checkpoint, and how far the witness has signed. */
+  #signedNote: Note | null = null;
+  #witnessedSize = 0;
+  #witnessFault = "";
   #signedMs: number;
   #signing: Promise<void> = Promise.resolve();
   #isSigning = false;
@@ -44,6 +71,11 @@ export class AuditTrail {
     this.#file = new CheckpointFile(options.logFolder);
     this.#last = lastCheckpoint(options.logFolder);
     this.#signedSize = this.#last?.size ?? 0;
+    this.#signedNote = this.#last?.note ?? null;
+    if (options.witness !== undefined && options.witness !== null) {
+      this.#witnessedSize = lastCosignedSize(options.logFolder, options.witness.verifier);
+      this.#tree.keepFrom(Math.max(0, this.#witnessedSize - 1));
+    }
     this.#signedMs = options.clock.nowMs();
   }
 
@@ -115,7 +147,8 @@ export class AuditTrail {
   #isDue(): boolean {
     const { clock, everyMs, everyRecords } = this.#options;
     const fresh = this.size - this.#signedSize;
-    return fresh >= everyRecords || (fresh > 0 && clock.nowMs() - this.#signedMs >= everyMs);
+    const isLate = clock.nowMs() - this.#signedMs >= everyMs;
+    return fresh >= everyRecords || (isLate && (fresh > 0 || this.#isUnwitnessed()));
   }
 
   #signSoon(): void {
@@ -133,14 +166,53 @@ export class AuditTrail {
     const synced = this.#options.sync();
     const { size } = this;
     const [signer] = signers;
-    if (signer === undefined || size <= this.#signedSize) return synced;
+    if (signer === undefined) return synced;
     this.#signedMs = this.#options.clock.nowMs();
-    const text = checkpointText(signer.verifier.name, size, this.#tree.root());
-    await synced;
-    const note = writeNote({ signatures: signers.map((one) => signText(text, one)), text });
-    await this.#file.append(note);
-    this.#signedSize = size;
-    return undefined;
+    if (size > this.#signedSize) {
+      const text = checkpointText(signer.verifier.name, size, this.#tree.root());
+      await synced;
+      const note = { signatures: signers.map((one) => signText(text, one)), text };
+      await this.#file.append(writeNote(note));
+      this.#signedSize = size;
+      this.#signedNote = note;
+    }
+    await this.#haveCosigned();
+    return synced;
+  }
+
+  #isUnwitnessed(): boolean {
+    const { witness = null } = this.#options;
+    return witness !== null && this.#witnessedSize < this.#signedSize;
+  }
+
+  /** Has the witness sign the last checkpoint; without it the log goes on, and it is asked again. */
+  async #haveCosigned(): Promise<void> {
+    const { witness = null } = this.#options;
+    const size = this.#signedSize;
+    if (witness === null || this.#signedNote === null || !this.#isUnwitnessed()) return;
+    try {
+      const note = await this.#ask(witness, this.#signedNote, this.#witnessedSize, true);
+      await this.#file.append(writeNote(note));
+      this.#witnessedSize = size;
+      this.#tree.keepFrom(size - 1);
+      this.#witnessFault = "";
+    } catch (thrown) {
+      const { message } = WeirError.from(thrown);
+      if (message === this.#witnessFault) return;
+      this.#witnessFault = message;
+      this.#options.onNote(unsigned(thrown));
+    }
+  }
+
+  async #ask(witness: Cosigner, note: Note, old: number, mayAgain: boolean): Promise<Note> {
+    const size = this.#signedSize;
+    const proof = consistencyProof(this.#tree, old, size);
+    const reply = await witness.cosign(note, old, proof);
+    if (reply.kind === "signed") return reply.note;
+    // Its answer to an earlier request may have been lost.
+    if (mayAgain && reply.size <= size) return this.#ask(witness, note, reply.size, false);
+    const message = `the witness ${witness.verifier.name} has signed ${reply.size} records of this log that are not the ${size} here: one of them is a fork`;
+    throw new WeirError("log.corrupt", message);
   }
 }
 

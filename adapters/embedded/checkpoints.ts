@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 
 import { type Checkpoint, readCheckpoint } from "../../engine/audit/checkpoint.ts";
+import { checkSignature, type NoteVerifier } from "../../engine/audit/note.ts";
 import { rawLines } from "./segments.ts";
 
 /** The file of a log folder that holds every checkpoint: signed notes, an empty line after each. */
@@ -52,6 +53,18 @@ export function lastCheckpoint(logFolder: string): Checkpoint | null {
   let last: Checkpoint | null = null;
   for (const { checkpoint } of readCheckpoints(logFolder)) last = checkpoint ?? last;
   return last;
+}
+
+/** Size of the newest checkpoint that a witness signed; 0: none. */
+export function lastCosignedSize(logFolder: string, witness: NoteVerifier): number {
+  let last: Checkpoint | null = null;
+  for (const { checkpoint } of readCheckpoints(logFolder)) {
+    const isCosigned = checkpoint?.note.signatures.some(
+      ({ id, name }) => name === witness.name && id.equals(witness.id),
+    );
+    if (isCosigned === true) last = checkpoint;
+  }
+  return last !== null && checkSignature(last.note, witness) === "true" ? last.size : 0;
 }
 
 /** The checkpoints that a service writes; one that a kill cut short is removed when it opens. */

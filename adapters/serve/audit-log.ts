@@ -9,6 +9,7 @@ import type { Config } from "../config.ts";
 import { AuditTrail } from "../embedded/audit-trail.ts";
 import { SegmentedLog } from "../embedded/log.ts";
 import { readFramedLog } from "../embedded/segments.ts";
+import { WitnessClient } from "../witness/client.ts";
 import { SigningKeyFile } from "../embedded/signing-key.ts";
 
 export interface AuditLogPlace {
@@ -26,6 +27,8 @@ type LogSettings = Pick<
   | "logSegmentMebibytes"
   | "logSync"
   | "logSyncIntervalMs"
+  | "witness"
+  | "witnessKey"
 >;
 
 /** What the log's control records say at its end. */
@@ -71,6 +74,7 @@ export class AuditLog {
       logFolder,
       onNote,
       sync: () => this.log.sync(),
+      witness: witnessOf(settings),
     });
   }
 
@@ -162,6 +166,17 @@ export class AuditLog {
     if (action === "api_key.created") this.#apiKeys.set(subject, { revoked: false });
     if (action === "api_key.revoked") this.#apiKeys.set(subject, { revoked: true });
   }
+}
+
+function witnessOf({ witness, witnessKey }: LogSettings): WitnessClient | null {
+  if (witness === null && witnessKey === null) return null;
+  if (witness !== null && witnessKey !== null) return new WitnessClient(witness, witnessKey);
+  const [given, missing] =
+    witness === null ? ["witness_key", "witness"] : ["witness", "witness_key"];
+  throw new WeirError(
+    "config.invalid",
+    `${given} is set and ${missing} is not; a witness needs both`,
+  );
 }
 
 export type ControlChange = Pick<ControlRecord, "action" | "after" | "before" | "reason"> &

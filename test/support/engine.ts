@@ -12,6 +12,7 @@ import { AuditLog } from "../../adapters/serve/audit-log.ts";
 import { SteppedClock } from "../../adapters/system/clock.ts";
 import { SeededIds } from "../../adapters/system/ids.ts";
 import type { Mode } from "../../engine/decision/decision.ts";
+import type { NoteVerifier } from "../../engine/audit/note.ts";
 import type { WeirError } from "../../engine/errors.ts";
 import type { RawIntent } from "../../engine/intent/intent.ts";
 import { createOperator } from "../../engine/operator/create-operator.ts";
@@ -38,6 +39,8 @@ export interface TestEngine {
   readonly folder: string;
   readonly recovery: Recovery;
   lines(): LogLine[];
+  /** Signs the log up to here, where it is signed at all. */
+  checkpoint(): Promise<void>;
   /** Opens the same folder again, state rebuilt from the log. */
   reopen(): Promise<TestEngine>;
   /** A copy of the folder as a kill at this instant would leave it. */
@@ -58,6 +61,8 @@ export interface TestEngineOptions {
   readonly inFlightMax?: number;
   /** Signs the log, with a checkpoint after so many records; absent: nothing is signed. */
   readonly checkpointRecords?: number;
+  /** Signs the checkpoints too. */
+  readonly witness?: { readonly url: string; readonly key: NoteVerifier };
   /** Changes the shipped bundle's data; rules that read it see the shipped data. */
   readonly data?: Partial<BundleData>;
   readonly ports?: (ports: Ports) => Partial<Ports>;
@@ -110,6 +115,7 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
     return copy;
   };
   return {
+    checkpoint: async () => audit?.checkpoint(),
     clock,
     close: async () => {
       await close();
@@ -139,6 +145,8 @@ function auditLog(data: string, clock: SteppedClock, options: TestEngineOptions)
     logSegmentMebibytes: 1,
     logSync: options.sync ?? "os",
     logSyncIntervalMs: 100,
+    witness: options.witness?.url ?? null,
+    witnessKey: options.witness?.key ?? null,
   } as const;
   const onNote = (note: WeirError): never => {
     throw note;

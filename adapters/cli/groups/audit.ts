@@ -87,6 +87,28 @@ export const AUDIT_COMMANDS: readonly Command[] = [
     load: () => import("../commands/audit-key.ts"),
   },
   {
+    name: "audit witness",
+    summary: "run a witness, which signs the checkpoints of logs that only ever grow",
+    positionals: [],
+    flags: [
+      {
+        name: "logs",
+        placeholder: "KEYS",
+        mandatory: true,
+        doc: "public keys of the logs it watches, with commas between them",
+      },
+      { name: "listen", placeholder: "HOST:PORT", doc: "default 127.0.0.1:7352" },
+      {
+        name: "dir",
+        placeholder: "DIR",
+        doc: "its key and what it signed; default ./weir-witness",
+      },
+      { name: "name", placeholder: "NAME", doc: "name of its key; default weir.internal/witness" },
+    ],
+    settings: false,
+    load: () => import("../commands/audit-witness.ts"),
+  },
+  {
     name: "audit checkpoint",
     summary: "show the newest signed checkpoint, to be kept elsewhere",
     positionals: [],
