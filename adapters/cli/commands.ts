@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
 import { AUDIT_COMMANDS, WHY_COMMAND } from "./groups/audit.ts";
+import { ENVOY_COMMANDS } from "./groups/envoy.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
 import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
 import { reportCommands } from "./groups/report.ts";
@@ -213,6 +214,7 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/ledger-check.ts"),
   },
   ...AUDIT_COMMANDS,
+  ...ENVOY_COMMANDS,
   ...whereShipped({
     name: "bench",
     summary: "measure this machine",
