@@ -43,8 +43,10 @@ export class TenantState {
     principal: string,
     nowMs: number,
   ): { readonly ended: number; readonly expired: number } {
-    const endings = this.#endings.get(principal);
-    if (endings === undefined) return NO_ENDINGS;
+    const kept = this.#endings.get(principal);
+    if (kept === undefined) return NO_ENDINGS;
+    // Looking rolls nothing.
+    const endings = { ...kept };
     roll(endings, nowMs);
     return {
       ended: endings.ended + endings.endedBefore,

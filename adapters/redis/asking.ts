@@ -18,53 +18,29 @@ export interface Ask {
 
 /** Passes it as scripts/include/request.lua reads it. */
 export function passAsk(call: ScriptCall, ask: Ask): void {
-  const { freezeScopes, holds, scopes, tenant } = ask;
-  const fields = tenantFields(tenant);
+  const { holds, scopes } = ask;
+  const fields = tenantFields(ask.tenant);
   const kinds = kindsOf(scopes);
-  const windowsOf = (scope: ScopeCharge) => packWindows(scope.windows).field;
-  const scopeFields = scopes.map(({ scope }) => fields.scope(scope));
-  const kept = scopes.flatMap((scope, at) => [scopeFields[at] as string, windowsOf(scope)]);
-  call.value(ask.costNanoUsd, ask.isFrozen, holdsText(holds), JSON.stringify(kept));
-  call.value(holds.map(({ amount }) => `${amount} 0`).join(" "));
-  call.value(freezeScopes.length, scopes.length, kinds.length, holds.length);
-  call.value(fields.clock, ask.endings, ...scopeFields, ...kinds.map(({ field }) => field));
-  const names = kinds.map(({ field }) => field);
-  call.value(...scopes.map((scope) => names.indexOf(windowsOf(scope)) + 1));
-  call.value(...freezeScopes.map((scope) => fields.freeze(scope)));
-  const instances: string[] = [];
+  const kindNames = kinds.map(({ field }) => field);
+  call.value(ask.costNanoUsd, ask.isFrozen, holds.map(({ amount }) => `${amount} 0`).join(" "));
+  call.value(JSON.stringify(ask.freezeScopes), scopes.length, kinds.length, holds.length);
+  call.value(fields.clock, ask.endings, fields.freezes);
+  for (const { scope } of scopes) call.value(fields.scope(scope));
+  call.value(...kindNames);
+  for (const { windows } of scopes) call.value(kindNames.indexOf(packWindows(windows).field) + 1);
   for (const hold of holds) {
-    const before = instances.length;
-    for (const instance of judgedInstances(hold)) instances.push(`h:${instance}`, `s:${instance}`);
-    const { amount, budget, endsAtMs, limit, mode, unit } = hold;
-    call.value((instances.length - before) / 2, mode === "hard", limit, amount);
-    call.value(JSON.stringify([budget, unit, endsAtMs]));
+    const parts = hold.rolling === undefined ? 1 : hold.rolling.last - hold.rolling.first + 1;
+    // Soft ones have their parts below zero.
+    call.value(hold.mode === "hard" ? parts : -parts, hold.limit, hold.amount);
   }
-  call.value(...instances);
+  for (const hold of holds) {
+    for (const instance of judgedInstances(hold)) call.value(`h:${instance}`, `s:${instance}`);
+  }
 }
 
 /** The different windows of some scopes. */
 export function kindsOf(scopes: readonly ScopeCharge[]): readonly PackedWindows[] {
-  const kinds = new Map<string, PackedWindows>();
-  for (const { windows } of scopes) {
-    const packed = packWindows(windows);
-    kinds.set(packed.field, packed);
-  }
-  return [...kinds.values()];
-}
-
-/** Holds as a reservation keeps them: scripts/include/reservation.lua reads them by sevens. */
-export function holdsText(holds: readonly Hold[]): string {
-  return JSON.stringify(
-    holds.flatMap(({ amount, budget, endsAtMs, instance, mode, onExpiryAmount, unit }) => [
-      instance,
-      budget,
-      unit,
-      mode === "hard" ? 1 : 0,
-      String(amount),
-      String(onExpiryAmount),
-      endsAtMs,
-    ]),
-  );
+  return [...new Set(scopes.map(({ windows }) => packWindows(windows)))];
 }
 
 /** Every instance whose sum is judged; the hold's own is the last. */

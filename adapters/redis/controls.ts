@@ -9,6 +9,7 @@ import {
   tenantKeys,
 } from "./keys.ts";
 import { decodeFreeze } from "./reply.ts";
+import { Script, ScriptCall } from "./scripts.ts";
 
 const REREAD_MS = 1_000;
 const DAY_MS = 86_400_000;
@@ -16,6 +17,7 @@ const DAY_MS = 86_400_000;
 /** What operators set: freezes of a tenant beside its state, those of the platform and grants apart. */
 export class Controls {
   readonly #client: RedisClient;
+  readonly #freeze = new Script("freeze");
   #platform: ReadonlyMap<string, Freeze> = new Map();
   #readAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | null = null;
@@ -35,15 +37,27 @@ export class Controls {
   }
 
   async freeze(tenant: string, freeze: Freeze): Promise<void> {
-    const [key, field] = placeOf(tenant, freeze.scope);
-    await answered(this.#client.hset(key, field, JSON.stringify({ ...freeze, tenant })));
+    const { scope } = freeze;
+    const text = JSON.stringify({ ...freeze, tenant });
+    if (tenant === "*") await answered(this.#client.hset(PLATFORM_FREEZES, scope, text));
+    else await this.#set(tenant, scope, text);
     this.#readAtMs = Number.NEGATIVE_INFINITY;
   }
 
   async unfreeze(tenant: string, scope: string): Promise<void> {
-    const [key, field] = placeOf(tenant, scope);
-    await answered(this.#client.hdel(key, field));
+    if (tenant === "*") await answered(this.#client.hdel(PLATFORM_FREEZES, scope));
+    else await this.#set(tenant, scope, "");
     this.#readAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** "" lifts it. */
+  async #set(tenant: string, scope: string, text: string): Promise<void> {
+    const keys = tenantKeys(tenant);
+    const fields = tenantFields(tenant);
+    const call = new ScriptCall()
+      .key(keys.state, keys.freezes)
+      .value(fields.freezes, scope, text, fields.freeze(scope));
+    await this.#freeze.run(this.#client, call);
   }
 
   async freezes(): Promise<readonly TenantFreeze[]> {
@@ -87,8 +101,3 @@ export class Controls {
 }
 
 const NONE: readonly Freeze[] = Object.freeze([]);
-
-function placeOf(tenant: string, scope: string): readonly [key: string, field: string] {
-  if (tenant === "*") return [PLATFORM_FREEZES, scope];
-  return [tenantKeys(tenant).freezes, tenantFields(tenant).freeze(scope)];
-}

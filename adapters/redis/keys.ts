@@ -51,6 +51,8 @@ export function tenantKeys(tenant: string): TagKeys {
 /** Fields of the hashes of a tag; two tenants may share a tag, so each names its tenant. */
 export interface TenantFields {
   readonly clock: string;
+  /** All of its freezes together. */
+  readonly freezes: string;
   /** What the fields of its scopes start with. */
   readonly scopes: string;
   scope(scope: string): string;
@@ -75,6 +77,7 @@ function fieldsOf(digest: string): TenantFields {
   return {
     clock: `t:${digest}`,
     endings: (principal) => `e:${digest}:${principal}`,
+    freezes: `f:${digest}`,
     freeze: (scope) => `${digest}:${scope}`,
     scope: (scope) => `s:${digest}:${scope}`,
     scopes: `s:${digest}:`,

@@ -1,26 +1,14 @@
 import { LRUCache } from "lru-cache";
 
-import { LIMITS } from "../../engine/limits.ts";
 import type { EndReply } from "../../engine/reservation/lifecycle.ts";
 import { answered, type RedisClient } from "./connection.ts";
 import { decisionKeys } from "./keys.ts";
+import { KEPT_MS, type Links, readLinks } from "./plan.ts";
 import { decodeEnd } from "./reply.ts";
 import { type Script, ScriptCall, type ScriptReply, type Value } from "./scripts.ts";
 
 /** How many reservations a node remembers the keys of; it asks for those of the others. */
 const KNOWN_MAX = 20_000;
-const DAY_MS = 86_400_000;
-/** How long an ended reservation is kept after its deadline. */
-export const KEPT_MS = LIMITS.idempotencyGraceMs + DAY_MS;
-
-/** What of a reservation names keys and fields of others: digests, as keys hold them. */
-export interface Links {
-  readonly intent: string;
-  /** "": outside a run. */
-  readonly run: string;
-  readonly endings: string;
-}
-
 /** Reservations by id: what has to be known of one before a script can be called on it. */
 export class Reservations {
   readonly #client: RedisClient;
@@ -37,10 +25,9 @@ export class Reservations {
   async find(decisionId: string): Promise<Links | null> {
     const remembered = this.#known.get(decisionId);
     if (remembered !== undefined) return remembered;
-    const names = ["intent", "run", "endings"];
-    const [intent, run, endings] = await this.fields(decisionId, names);
-    if (typeof intent !== "string") return null;
-    const links = { endings: endings ?? "", intent, run: run ?? "" };
+    const [plan] = await this.fields(decisionId, ["plan"]);
+    if (typeof plan !== "string") return null;
+    const links = readLinks(plan);
     this.#known.set(decisionId, links);
     return links;
   }

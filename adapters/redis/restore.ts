@@ -1,9 +1,9 @@
-import { restoredReservation } from "../../engine/ledger/restored.ts";
+import { type RestoredReservation, restoredReservation } from "../../engine/ledger/restored.ts";
 import { LIMITS } from "../../engine/limits.ts";
 import { firstInput, type StoredDecision } from "../../engine/record/record.ts";
 import { recordedAnswer } from "../../engine/record/write.ts";
-import { holdsText } from "./asking.ts";
-import { decisionKeys, digestOf, tenantFields } from "./keys.ts";
+import { decisionKeys } from "./keys.ts";
+import { linksOf, planText } from "./plan.ts";
 import { ScriptCall } from "./scripts.ts";
 
 const DAY_MS = 86_400_000;
@@ -20,22 +20,36 @@ export function restoreCall(stored: StoredDecision): ScriptCall {
   const restored = restoredReservation(stored);
   const answer = recordedAnswer(record);
   const live = restored.state === "open";
-  const intentDigest = digestOf(reservation.idempotency_key);
-  const amounts = restored.held.map((held, at) => `${held} ${restored.settled[at] ?? 0n}`);
+  const run =
+    intent.run.id === "" ? null : { fingerprint: intent.run.fingerprint, id: intent.run.id };
+  const request = {
+    deadlineMs: reservation.deadline_ms,
+    holds: restored.holds,
+    idempotencyKey: reservation.idempotency_key,
+    isRetry: restored.isRetry,
+    principal: intent.principal,
+    run,
+    scopes: [],
+    tenant,
+  };
+  const links = linksOf(request);
   const throttledMs = answer.decidedAtMs + answer.retryAfterMs;
   const kept = [record.id, reservation.content_digest, answer.effect, live ? 1 : 0, throttledMs];
-  return new ScriptCall()
-    .key(keys.reservation(record.id), keys.intent(intentDigest), keys.deadlines)
+  const call = new ScriptCall()
+    .key(keys.reservation(record.id), keys.intent(links.intent), keys.deadlines)
     .value(record.id, reservation.deadline_ms, live, LIMITS.idempotencyGraceMs, kept.join(" "))
     .value(DAY_MS + LIMITS.lateReportMs)
-    .value("state", restored.state, "admitted", restored.admitted, "standing", false)
-    .value("counted", restored.counted, "retries", restored.isRetry ? 1 : 0)
-    .value("deadline", reservation.deadline_ms, "sequence", restored.sequence)
-    .value("digest", restored.digest, "basis", restored.basis)
-    .value("cost", restored.costPicoUsd, "charged", restored.chargedNanoUsd)
-    .value("endings", tenantFields(tenant).endings(intent.principal))
-    .value("fingerprint", intent.run.fingerprint, "intent", intentDigest)
-    .value("run", intent.run.id === "" ? "" : digestOf(tenant, intent.run.id))
-    .value("holds", holdsText(restored.holds), "amounts", amounts.join(" "))
-    .value("decision", JSON.stringify(answer));
+    .value("state", restored.state, "plan", planText(links, request))
+    .value("life", `${restored.admitted ? 1 : 0} 0 ${restored.counted}`)
+    .value("amounts", amountsText(restored), "decision", JSON.stringify(answer))
+    .value("concluded", true);
+  const { basis, chargedNanoUsd, costPicoUsd, digest, sequence } = restored;
+  if (sequence > 0)
+    call.value("report", [sequence, digest, basis, costPicoUsd, chargedNanoUsd].join(" "));
+  return call;
+}
+
+/** What is held and settled on each hold. */
+function amountsText({ held, settled }: RestoredReservation): string {
+  return held.map((amount, at) => `${amount} ${settled[at] ?? 0n}`).join(" ");
 }

@@ -13,30 +13,34 @@ import {
   type WindowState,
 } from "../../engine/velocity/window.ts";
 
-/** The figures of a window, in the order of scripts/include/window.lua. */
-const FIGURES: readonly Exclude<keyof WindowState, "wasHot" | "hot">[] = [
+type Figure = keyof WindowState;
+
+// The order of scripts/include/window.lua and scopes.lua: calls in flight, of each window the figures that
+// every call changes; birth, of each window the others.
+const WARM: readonly Figure[] = [
   "index",
   "cost",
   "calls",
   "largest",
-  "costBefore",
-  "callsBefore",
-  "largestBefore",
   "attempts",
   "retries",
+  "costBefore",
+  "hot",
+];
+const COLD: readonly Figure[] = [
+  "callsBefore",
+  "largestBefore",
   "attemptsBefore",
   "retriesBefore",
   "quantile",
   "learnt",
+  "wasHot",
 ];
-/** `wasHot` and `hot` come last. */
-const WINDOW_FIGURES = FIGURES.length + 2;
+const WINDOWS = 3;
 
-/** The parameters of a window that the scripts need, in the order of scripts/include/window.lua. */
-const PARAMETERS = [
-  "windowMs",
-  "floor",
-  "cold",
+type Parameter = Exclude<keyof WindowParameters, "name">;
+const WARM_PARAMETERS: readonly Parameter[] = ["windowMs", "floor", "cold"];
+const COLD_PARAMETERS: readonly Parameter[] = [
   "ratioPercent",
   "callsMin",
   "need",
@@ -44,7 +48,7 @@ const PARAMETERS = [
   "hotDiv",
   "gapDen",
   "leavePercent",
-] as const satisfies readonly (keyof WindowParameters)[];
+];
 
 interface ScopeState {
   readonly bornMs: number;
@@ -52,24 +56,25 @@ interface ScopeState {
   readonly windows: readonly WindowState[];
 }
 
-/** A scope as the scripts pack it; null: nothing was counted in it yet. */
-function unpackScope(packed: Buffer | null, windows: number, nowMs: number): ScopeState {
-  const fresh = packed === null || packed.length === 0;
-  const figure = (at: number) => (fresh ? 0 : packed.readDoubleLE(at * 8));
-  const windowAt = (position: number): WindowState => {
-    const state = freshWindow();
-    if (fresh) return state;
-    const from = 2 + position * WINDOW_FIGURES;
-    FIGURES.forEach((name, at) => (state[name] = figure(from + at)));
-    state.wasHot = figure(from + FIGURES.length) === 1;
-    state.hot = figure(from + FIGURES.length + 1) === 1;
-    return state;
+/** A scope as the scripts pack it; null or empty: nothing was counted in it yet. */
+function unpackScope(packed: Buffer | null, nowMs: number): ScopeState {
+  const windows = Array.from({ length: WINDOWS }, freshWindow);
+  if (packed === null || packed.length === 0) return { bornMs: nowMs, inFlight: 0, windows };
+  let at = 0;
+  const next = () => packed.readDoubleLE(8 * at++);
+  const read = (names: readonly Figure[]) => {
+    for (const window of windows) for (const name of names) setFigure(window, name, next());
   };
-  return {
-    bornMs: fresh ? nowMs : figure(0),
-    inFlight: figure(1),
-    windows: Array.from({ length: windows }, (_, position) => windowAt(position)),
-  };
+  const inFlight = next();
+  read(WARM);
+  const bornMs = next();
+  read(COLD);
+  return { bornMs, inFlight, windows };
+}
+
+function setFigure(window: WindowState, name: Figure, figure: number): void {
+  if (name === "hot" || name === "wasHot") window[name] = figure === 1;
+  else window[name] = figure;
 }
 
 /** What a policy sees of a scope: its figures as they were kept, judged at a time. */
@@ -78,7 +83,7 @@ export function judgeScope(
   windows: ScopeCharge["windows"],
   nowMs: number,
 ): ScopeSnapshot {
-  const state = unpackScope(packed, windows.length, nowMs);
+  const state = unpackScope(packed, nowMs);
   const judged = windows.map((parameters, position): WindowSnapshot => {
     const window = state.windows[position] as WindowState;
     rollWindow(window, parameters, nowMs);
@@ -104,7 +109,9 @@ const PACKED = new WeakMap<readonly WindowParameters[], PackedWindows>();
 export function packWindows(windows: readonly WindowParameters[]): PackedWindows {
   let found = PACKED.get(windows);
   if (found === undefined) {
-    const figures = windows.flatMap((window) => PARAMETERS.map((name) => window[name]));
+    const figures = [WARM_PARAMETERS, COLD_PARAMETERS].flatMap((names) =>
+      windows.flatMap((window) => names.map((name) => window[name])),
+    );
     const packed = Buffer.alloc(figures.length * 8);
     figures.forEach((figure, at) => packed.writeDoubleLE(figure, at * 8));
     found = { field: `w:${hash("sha256", packed).slice(0, 12)}`, packed };

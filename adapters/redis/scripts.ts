@@ -36,7 +36,7 @@ export class Script {
   readonly digest: string;
 
   constructor(name: string) {
-    this.text = load(`${name}.lua`);
+    this.text = load(name);
     this.digest = hash("sha1", this.text);
   }
 
@@ -57,10 +57,26 @@ function refuse(thrown: unknown): Promise<never> {
   return Promise.reject(thrown);
 }
 
-/** The text of a script; a line `--- @include name` is replaced by include/name.lua. */
-function load(path: string): string {
+/**
+ * The text of a script; a line `--- @include name` is replaced by include/name.lua. Constants, lines such
+ * as `local NAME = 1`, are written where they are used: a script is run anew for every call, and each
+ * local that a function of it uses costs time.
+ */
+function load(name: string): string {
+  const constants = new Map<string, string>();
+  const text = read(`${name}.lua`).replaceAll(
+    /^local ([A-Z][A-Z_]+) = ([0-9]+)\n/gm,
+    (_, constant: string, value: string) => {
+      constants.set(constant, value);
+      return "";
+    },
+  );
+  return text.replaceAll(/\b[A-Z][A-Z_]+\b/g, (word) => constants.get(word) ?? word);
+}
+
+function read(path: string): string {
   return readFileSync(join(FOLDER, path), "utf8").replaceAll(
     /^--- @include ([a-z]+)$/gm,
-    (_, name: string) => load(`include/${name}.lua`),
+    (_, name: string) => read(`include/${name}.lua`),
   );
 }

@@ -20,10 +20,11 @@ import { kindsOf, passAsk } from "./asking.ts";
 import { answered, type RedisClient, unavailable } from "./connection.ts";
 import { Controls } from "./controls.ts";
 import { Doubts } from "./doubts.ts";
-import { decisionKeys, digestOf, type TagKeys, TENANT_TAGS, tenantFields } from "./keys.ts";
+import { decisionKeys, type TagKeys, TENANT_TAGS } from "./keys.ts";
 import { countOpen, readBalances, readVelocity } from "./looks.ts";
+import { flatHolds, flatScopes, linksOf, planText } from "./plan.ts";
 import { decodeEnd, decodeSettlement, decodeSnapshot, noEnd, UNKNOWN_SETTLEMENT } from "./reply.ts";
-import { type Links, Reservations } from "./reservations.ts";
+import { Reservations } from "./reservations.ts";
 import { restoreCall } from "./restore.ts";
 import { Script, ScriptCall, type ScriptReply } from "./scripts.ts";
 import { Sweep } from "./sweep.ts";
@@ -61,22 +62,18 @@ export class RedisStateStore implements StateStore {
   async reserve(request: ReserveRequest): Promise<ReserveReply> {
     const { decisionId, nowMs, run, tenant } = request;
     const keys = decisionKeys(decisionId);
-    const links: Links = {
-      endings: tenantFields(tenant).endings(request.principal),
-      intent: digestOf(request.idempotencyKey),
-      run: run === null ? "" : digestOf(tenant, run.id),
-    };
+    const links = linksOf(request);
     const [frozen] = await Promise.all([
       this.#controls.frozen(request.freezeScopes),
       this.#tell(tenant),
     ]);
     const call = new ScriptCall()
       .key(keys.intent(links.intent), keys.reservation(decisionId), keys.state, keys.balances)
-      .key(keys.freezes, keys.deadlines, run === null ? null : keys.run(links.run))
+      .key(keys.deadlines, run === null ? null : keys.run(links.run))
       .value(decisionId, request.contentDigest, nowMs, request.deadlineMs)
       .value(Math.max(1, request.deadlineMs + LIMITS.idempotencyGraceMs - nowMs))
       .value(request.force, request.isRetry, run?.fingerprint ?? "", LIMITS.fingerprintsPerRun)
-      .value(links.intent, links.run);
+      .value(planText(links, request));
     passAsk(call, { ...request, endings: links.endings, isFrozen: frozen.length > 0 });
     const reply = await this.#reserved(request, keys, call);
     const kind = String(reply[0]);
@@ -131,9 +128,10 @@ export class RedisStateStore implements StateStore {
     ]);
     if (links === null) throw lost(decisionId);
     const call = new ScriptCall()
-      .key(keys.reservation(decisionId), keys.state, keys.balances, keys.freezes)
+      .key(keys.reservation(decisionId), keys.state, keys.balances)
       .key(links.run === "" ? null : keys.run(links.run))
-      .value(nowMs, LIMITS.fingerprintsPerRun);
+      .value(nowMs, LIMITS.fingerprintsPerRun, JSON.stringify(flatHolds(request.holds)))
+      .value(JSON.stringify(flatScopes(request.tenant, request.scopes)));
     passAsk(call, { ...request, endings: links.endings, isFrozen: frozen.length > 0 });
     const reply = await this.#knowing(request.scopes, keys, this.#scripts.adjust, call);
     if (String(reply[0]) === "unknown") throw lost(decisionId);

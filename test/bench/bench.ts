@@ -5,6 +5,7 @@ import { EVALUATIONS } from "./evaluate.ts";
 import { GRPC } from "./grpc.ts";
 import { DECIDE_IN_PROCESS, LOG_APPEND } from "./in-process.ts";
 import { MEMORY_MILLION } from "./memory.ts";
+import { REDIS_RESERVE_SETTLE, REDIS_SCRIPT } from "./redis.ts";
 import type { Bench, Measured } from "./row.ts";
 import {
   cellsOf,
@@ -20,6 +21,8 @@ const BENCHES: readonly Bench[] = [
   LOG_APPEND,
   DECIDE_IN_PROCESS,
   ...GRPC,
+  REDIS_SCRIPT,
+  REDIS_RESERVE_SETTLE,
   MEMORY_MILLION,
 ];
 const DOCUMENT = join(import.meta.dirname, "../../docs/bench.md");
@@ -32,7 +35,7 @@ Measures Weir and writes the table into docs/bench.md. With any of the flags the
   --json       print one JSON object and nothing else
 
 Rows:
-${BENCHES.map(({ name, what }) => `  ${name.padEnd(18)} ${what}`).join("\n")}
+${BENCHES.map(({ name, what }) => `  ${name.padEnd(20)} ${what}`).join("\n")}
 `;
 
 class UsageError extends Error {}

@@ -1,62 +1,62 @@
 -- Swaps the holds of a reservation for another model's: all or none, as if the intent were new.
--- KEYS  reservation, state, balances, freezes; the run, if any
--- ARGV  now, fingerprints a run keeps; then what include/request.lua reads
+-- KEYS  reservation, state, balances; the run, if any
+-- ARGV  now, fingerprints a run keeps, holds, scopes; then what include/request.lua reads
 -- Returns {"unknown"}, {"windows"}: parameters are to be told first; or {"adjusted", held, sequence,
 --       freezes, used, run, endings, scopes}
 --- @include money
 --- @include window
 --- @include scopes
+--- @include corrections
 --- @include runs
+--- @include runcorrections
 --- @include balances
 --- @include reservation
 --- @include request
-local name, state, key, run = KEYS[1], KEYS[2], KEYS[3], KEYS[5]
+local name, state, key, run = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = tonumber(ARGV[1])
-local ask = request.read(3)
 
 local r = reservation.load(name)
 if not r then return { 'unknown' } end
-local known = fetch(state, ask.fields, ask.fields + 1 + ask.scopes + ask.kinds)
-if not request.scopes(ask, known) then return { 'windows' } end
+local ask = request.read(5)
+if not request.state(ask, state) then return { 'windows' } end
 
 local earlier = {}
-local isJudging = redis.call('HEXISTS', name, 'decision') == 0
-if isJudging or r.standing then earlier = scopes.counted(state, r.scopes, r.marks) end
+if not r.isConcluded or r.standing then earlier = scopes.counted(state, r.scopes, r.marks) end
 if r.admitted then
   for _, hold in ipairs(reservation.holds(r)) do
-    balances.post(key, hold, money.negative(hold.amount), '0')
+    redis.call('HINCRBY', key, 'h:' .. hold.instance, money.negative(hold.amount))
   end
   if r.standing then
     scopes.correct(earlier, -r.counted, -1, now)
     scopes.land(earlier)
   end
-  runs.undo(run, r.fingerprint, r.counted)
+  if run then runs.undo(run, r.fingerprint, r.counted) end
 end
-if isJudging then scopes.unattempt(earlier, r.retries) end
+if not r.isConcluded then scopes.unattempt(earlier, r.retries) end
 scopes.save(state, earlier)
 
-local values = fetch(state, ask.fields, ask.fields + 1 + ask.scopes + ask.kinds)
-local list = request.scopes(ask, values)
-local freezes = request.freezes(ask, KEYS[4])
-local used, fits, holdable = balances.judge(ask.holds, fetch(key, ask.firstBalance, ask.lastBalance))
+local values = request.state(ask, state)
+local freezes = request.freezes(ask, values[3])
+local used, fits, holdable, new = balances.judge(ask, fetch(key, ask.firstBalance, #ARGV))
 local held = #freezes == 0 and not ask.frozen and fits and holdable
-local runBefore = runs.snapshot(run, r.fingerprint)
-local kept = request.kept(list)
-local marks = request.count(list, now, r.retries, held, ask.cost)
+local runBefore = run and runs.snapshot(run, r.fingerprint) or {}
+local list, marks, before = request.count(ask, values, now, r.retries, held)
 scopes.save(state, list)
 if held then
-  balances.hold(key, ask.holds)
-  runs.charge(run, r.fingerprint, tonumber(ARGV[2]), ask.cost, runBefore)
+  local function holds()
+    return cjson.decode(ARGV[3])
+  end
+  balances.hold(key, ask, new, holds)
+  if run then runs.charge(run, r.fingerprint, tonumber(ARGV[2]), ask.cost, runBefore) end
+  redis.call('HSET', name, 'holds', ARGV[3], 'amounts', ask.amounts, 'life', '1 1 ' .. ARGV[5])
+else
+  -- A call that could not be held falls under the budgets of the model it asked for.
+  redis.call('HSET', name, 'amounts', r.admitted and '' or r.amounts, 'life', '0 0 0')
+  redis.call('HDEL', name, 'holds')
 end
--- A call that could not be held falls under the budgets of the model it asked for.
-local asked = redis.call('HGET', name, 'asked') or r.holds
-local admitted = held and '1' or '0'
-redis.call(
-  'HSET', name, 'asked', asked, 'holds', held and ask.holdsText or asked,
-  'amounts', held and ask.amounts or '', 'admitted', admitted, 'standing', admitted,
-  'counted', held and figure(ask.cost) or '0', 'scopes', ask.scopesText, 'marks', marks
-)
+redis.call('HDEL', name, 'concluded')
+redis.call('HSET', name, 'scopes', ARGV[4], 'marks', marks)
 return {
-  'adjusted', admitted, redis.call('HINCRBY', state, 'n', 1), freezes, used, runBefore,
-  values[2] or '', kept,
+  'adjusted', held and 1 or 0, redis.call('HINCRBY', state, 'n', 1), freezes, used, runBefore,
+  values[2] or '', before,
 }

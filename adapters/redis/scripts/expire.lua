@@ -6,9 +6,11 @@
 --- @include money
 --- @include window
 --- @include scopes
+--- @include corrections
 --- @include runs
+--- @include runcorrections
 --- @include endings
---- @include balances
+--- @include intents
 --- @include reservation
 local name, state, id, now = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 
@@ -28,24 +30,27 @@ for _, hold in ipairs(holds) do
     postings[#postings + 1] = { hold, money.negative(hold.held), charge }
   end
 end
-local posted = reservation.post(name, KEYS[3], holds, postings)
+local posted, amounts = reservation.post(KEYS[3], holds, postings)
 if not posted then return redis.error_reply('WEIR a balance would pass 64 bits') end
 local list = reservation.scopes(r, state)
 scopes.land(list)
 if r.sequence == 0 then
   local correction = tonumber(charged) - r.counted
   scopes.correct(list, correction, 0, now)
-  runs.correct(KEYS[6], correction)
-  redis.call('HSET', name, 'counted', charged)
+  if KEYS[6] then runs.correct(KEYS[6], correction) end
 end
 scopes.save(state, list)
 endings.count(state, r.endings, now, true)
-reservation.finish(name, r, 'expired', KEYS[5], KEYS[4], id, now, tonumber(ARGV[3]))
-local cost = r.cost == '' and '0' or r.cost
+reservation.finish(name, r, KEYS[5], KEYS[4], id, now, tonumber(ARGV[3]))
+local cost = r.cost
 if r.sequence == 0 then cost = charged == '0' and '0' or charged .. '000' end
 local reply = {
   'ended', 'expired', r.admitted and '1' or '0', cost, redis.call('HINCRBY', state, 'n', 1), posted,
 }
 -- Kept for whoever has to append the entry and did not get this answer.
-redis.call('HSET', name, 'ended', cjson.encode(reply))
+local counted = r.sequence == 0 and charged or figure(r.counted)
+redis.call(
+  'HSET', name, 'state', 'expired', 'amounts', amounts, 'ended', cjson.encode(reply),
+  'life', reservation.life(r.admitted, r.standing, counted)
+)
 return reply

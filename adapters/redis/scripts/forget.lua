@@ -12,8 +12,8 @@ local HOUR_MS = 3600000
 local function idle(field, value)
   local kind = string.sub(field, 1, 2)
   if kind == 's:' then
-    local s = scopes.open(value)
-    local hour = s[HEAD + (WINDOWS - 1) * FIGURES + INDEX]
+    local s = { struct.unpack(WARM_FORMAT, value) }
+    local hour = s[WARM_HEAD + 2 * WARM_FIGURES + INDEX]
     return s[IN_FLIGHT] == 0 and (hour + 1) * HOUR_MS < before
   end
   if kind == 'e:' then return struct.unpack('<d', value) * HOUR_MS < principalsBefore end

@@ -1,8 +1,7 @@
 -- Reserves: repeats, freezes and fit are checked, all is held or nothing, the attempt is counted.
--- KEYS  intent, reservation, state, balances, freezes, deadlines; the run, if any
+-- KEYS  intent, reservation, state, balances, deadlines; the run, if any
 -- ARGV  decision id, content digest, now, deadline, how long the intent is kept (ms), force, retries,
---       fingerprint, fingerprints a run keeps, digests of intent and run; then what include/request.lua
---       reads
+--       fingerprint, fingerprints a run keeps, plan; then what include/request.lua reads
 -- Returns {kind}, {"replay", decision id}, {"windows"}: parameters are to be told first; or {"reserved",
 --       held, forced, now, sequence, freezes, used, run, endings, scopes}
 --- @include money
@@ -10,67 +9,65 @@
 --- @include scopes
 --- @include runs
 --- @include balances
---- @include reservation
+--- @include intents
 --- @include request
 local id, digest, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local force, retries, fingerprint = ARGV[6] == '1', ARGV[7], ARGV[8]
-local state, run = KEYS[3], KEYS[7]
+local state, key, run = KEYS[3], KEYS[4], KEYS[6]
 
-local function repeated()
-  local earlier = reservation.readIntent(KEYS[1])
-  if not earlier then return nil end
-  if earlier.digest ~= digest then return { 'conflict' } end
+local earlier = intents.read(KEYS[1])
+if earlier then
   local effect, live = earlier.effect, earlier.live == '1'
-  if effect == '-' then return live and { 'in_flight' } or nil end
-  if effect == 'block' then return { 'replay', earlier.id } end
-  if effect == 'throttle' then
-    return now < tonumber(earlier.untilMs) and { 'replay', earlier.id } or nil
+  if earlier.digest ~= digest then return { 'conflict' } end
+  if effect == '-' then
+    if live then return { 'in_flight' } end
+  elseif effect == 'throttle' then
+    if now < tonumber(earlier.untilMs) then return { 'replay', earlier.id } end
+  elseif effect == 'block' or live then
+    return { 'replay', earlier.id }
+  else
+    return { 'finished' }
   end
-  return live and { 'replay', earlier.id } or { 'finished' }
 end
 
-local answer = repeated()
-if answer then return answer end
-
-local ask = request.read(12)
-local values = fetch(state, ask.fields, ask.fields + 1 + ask.scopes + ask.kinds)
-local list = request.scopes(ask, values)
-if not list then return { 'windows' } end
-local fields = {}
+local ask = request.read(11)
+local values = request.state(ask, state)
+if not values then return { 'windows' } end
 local latest = tonumber(values[1] or '0')
-if now < latest then
-  now = latest
-else
-  fields = { ARGV[ask.fields], figure(now) }
-end
+local isLater = now > latest
+if not isLater then now = latest end
 
-local freezes = request.freezes(ask, KEYS[5])
-local used, fits, holdable =
-  balances.judge(ask.holds, fetch(KEYS[4], ask.firstBalance, ask.lastBalance))
-local held = #freezes == 0 and not ask.frozen and (fits or force) and holdable
-local runBefore = runs.snapshot(run, fingerprint)
-local kept = request.kept(list)
-local marks = request.count(list, now, tonumber(retries), held, ask.cost)
-for _, scope in ipairs(list) do
-  fields[#fields + 1] = scope.field
-  fields[#fields + 1] = scopes.pack(scope.s)
+local freezes = request.freezes(ask, values[3])
+local used, fits, holdable, new =
+  balances.judge(ask, fetch(key, ask.firstBalance, #ARGV))
+local held = #freezes == 0 and not ask.frozen and (fits or ARGV[6] == '1') and holdable
+local runBefore = run and runs.snapshot(run, ARGV[8]) or {}
+local list, marks, before = request.count(ask, values, now, tonumber(ARGV[7]), held)
+local fields = {}
+for at = 1, ask.scopes do
+  fields[2 * at - 1] = list[at].field
+  fields[2 * at] = scopes.pack(list[at])
+end
+if isLater then
+  fields[#fields + 1] = ARGV[ask.fields]
+  fields[#fields + 1] = ARGV[3]
 end
 if #fields > 0 then redis.call('HSET', state, unpack(fields)) end
 if held then
-  balances.hold(KEYS[4], ask.holds)
-  runs.charge(run, fingerprint, tonumber(ARGV[9]), ask.cost, runBefore)
+  local function holds()
+    return cjson.decode(ARGV[10])[7]
+  end
+  balances.hold(key, ask, new, holds)
+  if run then runs.charge(run, ARGV[8], tonumber(ARGV[9]), ask.cost, runBefore) end
+  redis.call(
+    'HSET', KEYS[2], 'state', 'judging', 'plan', ARGV[10], 'life', '1 1 ' .. ARGV[11],
+    'amounts', ask.amounts, 'marks', marks
+  )
+else
+  redis.call('HSET', KEYS[2], 'state', 'judging', 'plan', ARGV[10], 'life', '0 0 0', 'marks', marks)
 end
-local admitted = held and '1' or '0'
-redis.call(
-  'HSET', KEYS[2], 'state', 'judging', 'admitted', admitted, 'standing', admitted,
-  'counted', held and figure(ask.cost) or '0', 'retries', retries, 'deadline', ARGV[4],
-  'endings', ARGV[ask.fields + 1], 'fingerprint', fingerprint, 'intent', ARGV[10], 'run', ARGV[11],
-  'holds', ask.holdsText, 'amounts', held and ask.amounts or '', 'scopes', ask.scopesText,
-  'marks', marks
-)
 redis.call('SET', KEYS[1], id .. ' ' .. digest .. ' - 1 0', 'PX', ARGV[5])
-redis.call('ZADD', KEYS[6], ARGV[4], id)
+redis.call('ZADD', KEYS[5], ARGV[4], id)
 return {
-  'reserved', admitted, held and not fits and '1' or '0', figure(now),
-  redis.call('HINCRBY', state, 'n', 1), freezes, used, runBefore, values[2] or '', kept,
+  'reserved', held and 1 or 0, held and not fits and 1 or 0, now, redis.call('HINCRBY', state, 'n', 1),
+  freezes, used, runBefore, values[2] or '', before,
 }

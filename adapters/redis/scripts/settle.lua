@@ -7,9 +7,11 @@
 --- @include money
 --- @include window
 --- @include scopes
+--- @include corrections
 --- @include runs
+--- @include runcorrections
 --- @include endings
---- @include balances
+--- @include intents
 --- @include reservation
 local name, state, id, now = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 local sequence, digest, final, basis = tonumber(ARGV[4]), ARGV[5], ARGV[6] == '1', ARGV[7]
@@ -28,8 +30,7 @@ end
 
 local status = repeated()
 if status then
-  local costBefore, chargedBefore = r.cost == '' and '0' or r.cost, r.charged == '' and '0' or r.charged
-  return { status, '0', '0', costBefore, chargedBefore, 0, {} }
+  return { status, '0', '0', r.cost, r.charged, 0, {} }
 end
 
 local chargeIn = { nano_usd = charged, tokens = tokens, calls = '1' }
@@ -46,26 +47,23 @@ for _, hold in ipairs(holds) do
     postings[#postings + 1] = { hold, heldDelta, settledDelta }
   end
   if hold.hard and hold.unit ~= 'calls' and money.less(hold.amount, charge) then overrun = true end
-  if hold.unit == 'nano_usd' then dearest = math.max(dearest, money.counted(hold.amount)) end
+  if hold.unit == 'nano_usd' then dearest = math.max(dearest, math.min(tonumber(hold.amount), LARGEST)) end
 end
-local posted = reservation.post(name, KEYS[3], holds, postings)
+local posted, amounts = reservation.post(KEYS[3], holds, postings)
 if not posted then return redis.error_reply('WEIR a balance would pass 64 bits') end
 
 -- The windows of admission learn what the call really cost; what exceeds the hold counts now.
-local actual = money.counted(charged)
+local actual = math.min(tonumber(charged), LARGEST)
 local ceiling = math.max(r.counted, dearest)
 local list = reservation.scopes(r, state)
 scopes.correct(list, math.min(actual, ceiling) - math.min(r.counted, ceiling), 0, now)
 if actual > ceiling then scopes.correct(list, actual - ceiling, nil, now) end
-runs.correct(KEYS[6], actual - r.counted)
-redis.call(
-  'HSET', name, 'sequence', ARGV[4], 'digest', digest, 'basis', basis, 'cost', cost,
-  'charged', charged, 'counted', figure(actual)
-)
+if KEYS[6] then runs.correct(KEYS[6], actual - r.counted) end
 if r.live and final then
   scopes.land(list)
   endings.count(state, r.endings, now, false)
-  reservation.finish(name, r, 'settled', KEYS[5], KEYS[4], id, now, tonumber(ARGV[3]))
+  reservation.finish(name, r, KEYS[5], KEYS[4], id, now, tonumber(ARGV[3]))
+  r.state = 'settled'
 end
 scopes.save(state, list)
 local result = not r.live and 'corrected' or final and 'settled' or 'posted'
@@ -74,5 +72,10 @@ local reply = {
   redis.call('HINCRBY', state, 'n', 1), posted,
 }
 -- Kept for whoever has to append the entry and did not get this answer.
-redis.call('HSET', name, 'posted:' .. ARGV[4], cjson.encode(reply))
+local report = { ARGV[4], digest, basis, cost, charged }
+redis.call(
+  'HSET', name, 'state', r.state, 'amounts', amounts, 'report', table.concat(report, ' '),
+  'life', reservation.life(r.admitted, r.standing, figure(actual)),
+  'posted:' .. ARGV[4], cjson.encode(reply)
+)
 return reply

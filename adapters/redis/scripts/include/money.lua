@@ -2,7 +2,6 @@
 -- base 1e9. Balances themselves are changed by HINCRBY alone.
 local BASE = 1000000000
 local EXACT = 4500000000000000
-local LARGEST = 9007199254740991
 local money = {}
 
 local function figure(value)
@@ -65,9 +64,4 @@ end
 function money.fitsInteger(one)
   local x = tonumber(one)
   return x > -9.2e18 and x < 9.2e18
-end
-
--- As velocity counts it.
-function money.counted(one)
-  return math.min(tonumber(one), LARGEST)
 end

@@ -1,33 +1,17 @@
--- What an intent asks for, in the order of adapters/redis/asking.ts: ARGV from `at` on.
+-- What an intent asks for, in the order of adapters/redis/asking.ts: ARGV from `at` on. Fields of the
+-- state stand together: the tenant's time, its principal's endings, its freezes, scopes, windows.
 local request = {}
+local STATE_FIELDS = 3
 
 function request.read(at)
-  local counts = {}
-  for position = 0, 3 do counts[position + 1] = tonumber(ARGV[at + 5 + position]) end
   local ask = {
-    cost = tonumber(ARGV[at]), frozen = ARGV[at + 1] == '1', holdsText = ARGV[at + 2],
-    scopesText = ARGV[at + 3], amounts = ARGV[at + 4], freezes = counts[1], scopes = counts[2],
-    kinds = counts[3], kindOf = {}, holds = {},
+    cost = tonumber(ARGV[at]), frozen = ARGV[at + 1] == '1', amounts = ARGV[at + 2],
+    freezeScopes = ARGV[at + 3], scopes = tonumber(ARGV[at + 4]), kinds = tonumber(ARGV[at + 5]),
+    holds = tonumber(ARGV[at + 6]), fields = at + 7,
   }
-  at = at + 9
-  ask.fields = at
-  at = at + 2 + ask.scopes + ask.kinds
-  for position = 1, ask.scopes do ask.kindOf[position] = tonumber(ARGV[at + position - 1]) end
-  at = at + ask.scopes
-  ask.firstFreeze = at
-  at = at + ask.freezes
-  local field = at + counts[4] * 5
-  ask.firstBalance = field
-  for position = 1, counts[4] do
-    local parts = tonumber(ARGV[at])
-    field = field + parts * 2
-    ask.holds[position] = {
-      parts = parts, hard = ARGV[at + 1] == '1', limit = ARGV[at + 2], amount = ARGV[at + 3],
-      meta = ARGV[at + 4], field = ARGV[field - 2],
-    }
-    at = at + 5
-  end
-  ask.lastBalance = field - 1
+  ask.kindOf = ask.fields + STATE_FIELDS + ask.scopes + ask.kinds
+  ask.firstHold = ask.kindOf + ask.scopes
+  ask.firstBalance = ask.firstHold + ask.holds * 3
   return ask
 end
 
@@ -45,47 +29,42 @@ local function fetch(key, first, last)
   return values
 end
 
--- Freezes that stop it: their texts.
-function request.freezes(ask, key)
+-- What is kept of its state; nil if that does not know the parameters of its windows yet.
+function request.state(ask, key)
+  local values = fetch(key, ask.fields, ask.kindOf - 1)
+  for at = 1, ask.kinds do
+    if not values[STATE_FIELDS + ask.scopes + at] then return nil end
+  end
+  return values
+end
+
+-- Freezes that stop it: their texts. They are kept as one JSON object of scopes for each tenant.
+function request.freezes(ask, kept)
   local found = {}
-  if ask.freezes == 0 then return found end
-  local texts = fetch(key, ask.firstFreeze, ask.firstFreeze + ask.freezes - 1)
-  for at = 1, ask.freezes do
-    if texts[at] then found[#found + 1] = texts[at] end
+  if not kept then return found end
+  local texts = cjson.decode(kept)
+  for _, scope in ipairs(cjson.decode(ask.freezeScopes)) do
+    if texts[scope] then found[#found + 1] = texts[scope] end
   end
   return found
 end
 
--- Its scopes and the parameters of their windows, or nil if the state does not know some of them yet.
--- First of `values` are the tenant's time and its principal's endings.
-function request.scopes(ask, values)
-  local kinds, list = {}, {}
-  for at = 1, ask.kinds do
-    local packed = values[2 + ask.scopes + at]
-    if not packed then return nil end
-    kinds[at] = scopes.parameters(packed)
-  end
+-- Judges each scope, then counts the attempt, and the call if it is admitted. Returns the scopes, where
+-- it counted, and what was kept of each before: the figures that a policy sees follow from that.
+function request.count(ask, values, now, retries, admitted)
+  local list, marks, before = {}, {}, {}
   for at = 1, ask.scopes do
-    list[at] = { field = ARGV[ask.fields + 1 + at], kept = values[2 + at], p = kinds[ask.kindOf[at]] }
+    local kept = values[STATE_FIELDS + at]
+    local kind = STATE_FIELDS + ask.scopes + tonumber(ARGV[ask.kindOf + at - 1])
+    local field = ARGV[ask.fields + STATE_FIELDS + at - 1]
+    local scope = scopes.open(field, kept, values[kind], now)
+    scopes.count(scope, now, retries, admitted, ask.cost)
+    list[at], before[at] = scope, kept or ''
+    for position = 0, 2 do
+      marks[#marks + 1] = scope.s[WARM_HEAD + position * WARM_FIGURES + INDEX]
+    end
   end
-  return list
-end
-
--- Judges each scope as it is kept, then counts the attempt, and the call if it is admitted.
-function request.count(list, now, retries, admitted, cost)
-  local marks = {}
-  for _, scope in ipairs(list) do
-    scope.s = scopes.open(scope.kept, now)
-    scopes.judge(scope.s, scope.p, now)
-    scopes.count(scope.s, retries, admitted, cost)
-    scopes.mark(marks, scope.s)
-  end
-  return scopes.packMarks(marks)
-end
-
--- What is kept of each scope, before the intent; the figures that a policy sees follow from it.
-function request.kept(list)
-  local kept = {}
-  for at, scope in ipairs(list) do kept[at] = scope.kept or '' end
-  return kept
+  local packed = ''
+  if #marks > 0 then packed = struct.pack('<' .. string.rep('d', #marks), unpack(marks)) end
+  return list, packed, before
 end

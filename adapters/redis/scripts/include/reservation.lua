@@ -1,39 +1,48 @@
--- One reservation: a hash. `holds` are what it falls under, `asked` those of the model asked for, each a
--- flat JSON list; `amounts` what is held and settled on each of them.
+-- One reservation: a hash. `plan` is what it was made with, as adapters/redis/plan.ts writes it; `holds`
+-- and `scopes` are those of the model it was rerouted to, if it was; `amounts` what is held and settled
+-- on each hold; `life` whether it was admitted, whether velocity counts it, and the cost it counts;
+-- `concluded` that its attempt stays counted;
+-- `report` the last report: sequence, digest, basis, cost, charged.
 local reservation = {}
 
-local FIELDS = {
-  'state', 'admitted', 'standing', 'counted', 'retries', 'deadline', 'sequence', 'digest', 'basis',
-  'cost', 'charged', 'endings', 'fingerprint', 'holds', 'amounts', 'scopes', 'marks',
-}
-
--- The fields, or nil.
+-- Its fields, or nil.
 function reservation.load(name)
-  local values = redis.call('HMGET', name, unpack(FIELDS))
+  local values = redis.call(
+    'HMGET', name, 'state', 'plan', 'holds', 'scopes', 'amounts', 'marks', 'life', 'report', 'concluded'
+  )
   if not values[1] then return nil end
-  local r = {}
-  for at, field in ipairs(FIELDS) do r[field] = values[at] or '' end
-  r.admitted = r.admitted == '1'
-  -- Admitted, and not released since: velocity counts it.
-  r.standing = r.standing == '1'
-  r.counted = tonumber(values[4] or '0')
-  r.retries = tonumber(values[5] or '0')
-  r.deadline = tonumber(values[6] or '0')
-  r.sequence = tonumber(values[7] or '0')
+  local plan = cjson.decode(values[2])
+  local r = {
+    state = values[1], endings = plan[3], fingerprint = plan[4], deadline = plan[5], retries = plan[6],
+    asked = plan[7], flat = values[3] and cjson.decode(values[3]) or plan[7],
+    scopes = values[4] and cjson.decode(values[4]) or plan[8], amounts = values[5] or '',
+    marks = values[6] or '', isConcluded = values[9] and true or false,
+  }
+  local admitted, standing, counted = string.match(values[7], '^(%d) (%d) (%d+)$')
+  r.admitted, r.standing, r.counted = admitted == '1', standing == '1', tonumber(counted)
+  r.sequence, r.cost, r.charged = 0, '0', '0'
+  if values[8] then
+    local sequence, digest, basis, cost, charged =
+      string.match(values[8], '^(%d+) (%S*) (%S+) (%-?%d+) (%-?%d+)$')
+    r.sequence, r.digest, r.basis, r.cost, r.charged = tonumber(sequence), digest, basis, cost, charged
+  end
   r.live = r.state == 'judging' or r.state == 'open'
   return r
 end
 
+function reservation.life(admitted, standing, counted)
+  return (admitted and '1 ' or '0 ') .. (standing and '1 ' or '0 ') .. counted
+end
+
 -- What it falls under: each with what is still held and what was settled.
 function reservation.holds(r)
-  local holds, flat = {}, r.holds == '' and {} or cjson.decode(r.holds)
-  local amount = string.gmatch(r.amounts, '%S+')
-  for at = 1, #flat / 7 do
+  local holds, amount = {}, string.gmatch(r.amounts, '%S+')
+  for at = 1, #r.flat / 7 do
     local o = (at - 1) * 7
     holds[at] = {
-      instance = flat[o + 1], budget = flat[o + 2], unit = flat[o + 3], hard = flat[o + 4] == 1,
-      amount = flat[o + 5], onExpiry = flat[o + 6], endsAt = flat[o + 7],
-      held = amount() or '0', settled = amount() or '0',
+      instance = r.flat[o + 1], budget = r.flat[o + 2], unit = r.flat[o + 3],
+      hard = r.flat[o + 4] == 1, amount = r.flat[o + 5], onExpiry = r.flat[o + 6],
+      endsAt = r.flat[o + 7], held = amount() or '0', settled = amount() or '0',
     }
   end
   return holds
@@ -45,24 +54,32 @@ function reservation.scopes(r, state)
   return scopes.counted(state, r.scopes, r.marks)
 end
 
--- Applies {hold, held delta, settled delta} to balances and reservation, and says what was posted; nil if
--- a balance would not be a 64-bit integer any more.
-function reservation.post(name, key, holds, postings)
-  for _, posting in ipairs(postings) do
-    local instance = posting[1].instance
-    local present = redis.call('HMGET', key, 'h:' .. instance, 's:' .. instance)
-    local held = money.plus(present[1] or '0', posting[2])
-    local settled = money.plus(present[2] or '0', posting[3])
+-- Applies {hold, held delta, settled delta} to the balances, and says what was posted and what is then
+-- held and settled on each hold; nil if a balance would not be a 64-bit integer any more.
+function reservation.post(key, holds, postings)
+  local fields = {}
+  for at, posting in ipairs(postings) do
+    fields[2 * at - 1] = 'h:' .. posting[1].instance
+    fields[2 * at] = 's:' .. posting[1].instance
+  end
+  local present = #fields > 0 and redis.call('HMGET', key, unpack(fields)) or {}
+  for at, posting in ipairs(postings) do
+    local held = money.plus(present[2 * at - 1] or '0', posting[2])
+    local settled = money.plus(present[2 * at] or '0', posting[3])
     if not (money.fitsInteger(held) and money.fitsInteger(settled)) then return nil end
-    posting.isNew = not present[1] and not present[2]
   end
   local reply = {}
-  for _, posting in ipairs(postings) do
-    local hold = posting[1]
-    balances.post(key, hold, posting[2], posting[3], posting.isNew)
-    hold.held = money.plus(hold.held, posting[2])
-    hold.settled = money.plus(hold.settled, posting[3])
-    for _, value in ipairs({ hold.budget, hold.instance, hold.unit, posting[2], posting[3] }) do
+  for at, posting in ipairs(postings) do
+    local hold, heldDelta, settledDelta = posting[1], posting[2], posting[3]
+    if heldDelta ~= '0' then redis.call('HINCRBY', key, fields[2 * at - 1], heldDelta) end
+    if settledDelta ~= '0' then redis.call('HINCRBY', key, fields[2 * at], settledDelta) end
+    if not present[2 * at - 1] and not present[2 * at] then
+      local meta = cjson.encode({ hold.budget, hold.unit, hold.endsAt })
+      redis.call('HSET', key, 'm:' .. hold.instance, meta)
+    end
+    hold.held = money.plus(hold.held, heldDelta)
+    hold.settled = money.plus(hold.settled, settledDelta)
+    for _, value in ipairs({ hold.budget, hold.instance, hold.unit, heldDelta, settledDelta }) do
       reply[#reply + 1] = value
     end
   end
@@ -71,31 +88,16 @@ function reservation.post(name, key, holds, postings)
     amounts[2 * at - 1] = hold.held
     amounts[2 * at] = hold.settled
   end
-  redis.call('HSET', name, 'amounts', table.concat(amounts, ' '))
-  return reply
-end
-
--- Intents: "decision, content digest, effect or -, live, until when a throttle is repeated (ms)".
-function reservation.readIntent(key)
-  local kept = redis.call('GET', key)
-  if not kept then return nil end
-  local id, digest, effect, live, untilMs = string.match(kept, '^(%S+) (%S+) (%S+) (%d) (%d+)$')
-  return { id = id, digest = digest, effect = effect, live = live, untilMs = untilMs }
-end
-
-function reservation.writeIntent(key, intent)
-  local text = { intent.id, intent.digest, intent.effect, intent.live, intent.untilMs }
-  redis.call('SET', key, table.concat(text, ' '), 'KEEPTTL')
+  return reply, table.concat(amounts, ' ')
 end
 
 -- It holds nothing any more: no sweep finds it, a repeat of its intent learns that it has ended.
-function reservation.finish(name, r, state, intentKey, deadlines, id, now, keepMs)
-  redis.call('HSET', name, 'state', state)
+function reservation.finish(name, r, intentKey, deadlines, id, now, keepMs)
   redis.call('PEXPIRE', name, figure(math.max(0, r.deadline - now) + keepMs))
   redis.call('ZREM', deadlines, id)
-  local intent = reservation.readIntent(intentKey)
+  local intent = intents.read(intentKey)
   if intent and intent.id == id then
     intent.live = '0'
-    reservation.writeIntent(intentKey, intent)
+    intents.write(intentKey, intent)
   end
 end

@@ -9,9 +9,8 @@ local function entry(value)
   return tonumber(count), tonumber(turn)
 end
 
--- The run before the intent: {steps, repeats, spent}; opens it. An intent outside a run has no key.
+-- The run before the intent: {steps, repeats, spent}; opens it.
 function runs.snapshot(key, fingerprint)
-  if not key then return {} end
   local values = redis.call('HMGET', key, 'steps', 'spent', 'f:' .. fingerprint)
   if not values[1] then redis.call('HSET', key, 'steps', '0', 'spent', '0') end
   redis.call('PEXPIRE', key, RUN_IDLE_MS)
@@ -33,7 +32,6 @@ end
 
 -- Counts a step whose `before` is its snapshot.
 function runs.charge(key, fingerprint, limit, cost, before)
-  if not key then return end
   local fields = {
     'steps', figure(tonumber(before[1]) + 1), 'spent', figure(tonumber(before[3]) + cost),
   }
@@ -55,30 +53,4 @@ function runs.charge(key, fingerprint, limit, cost, before)
     fields[#fields + 1] = figure(count + 1) .. ' ' .. figure(turn)
   end
   redis.call('HSET', key, unpack(fields))
-end
-
--- Takes a step back that did not run.
-function runs.undo(key, fingerprint, cost)
-  if not key then return end
-  local values = redis.call('HMGET', key, 'steps', 'spent', 'f:' .. fingerprint)
-  if not values[1] then return end
-  redis.call(
-    'HSET', key, 'steps', figure(math.max(0, tonumber(values[1]) - 1)),
-    'spent', figure(math.max(0, tonumber(values[2]) - cost))
-  )
-  redis.call('PEXPIRE', key, RUN_IDLE_MS)
-  local count, turn = entry(values[3])
-  if fingerprint == '' or count == 0 then return end
-  if count > 1 then
-    redis.call('HSET', key, 'f:' .. fingerprint, figure(count - 1) .. ' ' .. figure(turn))
-  else
-    redis.call('HDEL', key, 'f:' .. fingerprint, 'n:' .. turn)
-    redis.call('HINCRBY', key, 'kept', -1)
-  end
-end
-
--- Corrects the cost of a step by what it really was.
-function runs.correct(key, cost)
-  local spent = key and redis.call('HGET', key, 'spent')
-  if spent then redis.call('HSET', key, 'spent', figure(math.max(0, tonumber(spent) + cost))) end
 end

@@ -1,98 +1,74 @@
--- Velocity scopes: fields of the tag's state, each one packed string of doubles: birth, calls in flight,
--- then the figures of each window. Windows' parameters are packed fields of the same hash, shared.
-local WINDOWS = 3
-local BORN, IN_FLIGHT, HEAD = 1, 2, 2
-local SCOPE_FIGURES = HEAD + WINDOWS * FIGURES
-local SCOPE_FORMAT = '<' .. string.rep('d', SCOPE_FIGURES)
-local WINDOWS_FORMAT = '<' .. string.rep('d', WINDOWS * PARAMETERS)
+-- Velocity scopes: fields of the tag's state, each one packed string of doubles: calls in flight and the
+-- figures that every call changes, then birth and the others, which are looked at when a window rolls or
+-- may be hot. Parameters of windows are packed fields of the same hash, shared.
+local IN_FLIGHT = 1
+local WARM_HEAD = 1
+local WARM = 25
+local BORN = 26
+local COLD_HEAD = 26
+local WHOLE = 47
+local WARM_BYTES = 200
+local WARM_PARAMETERS_ALL = 9
+local WARM_FORMAT = '<' .. string.rep('d', WARM)
+local COLD_FORMAT = '<' .. string.rep('d', WHOLE - WARM)
+local WHOLE_FORMAT = '<' .. string.rep('d', WHOLE)
 local scopes = {}
 
-function scopes.parameters(packed)
-  return { struct.unpack(WINDOWS_FORMAT, packed) }
-end
-
--- The figures of a scope as they are kept, or of one that begins now.
-function scopes.open(packed, now)
-  if packed then return { struct.unpack(SCOPE_FORMAT, packed) } end
-  local s = { now, 0 }
-  for at = 0, WINDOWS - 1 do window.fresh(s, HEAD + at * FIGURES) end
-  return s
-end
-
--- Rolls and judges a scope before the intent is counted.
-function scopes.judge(s, p, now)
-  local age = now - s[BORN]
-  for at = 0, WINDOWS - 1 do
-    local o, q = HEAD + at * FIGURES, at * PARAMETERS
-    window.roll(s, o, p, q, now)
-    window.judge(s, o, p, q, now, age)
+-- A scope as it is kept, or one that begins now.
+function scopes.open(field, kept, parameters, now)
+  local scope = { field = field, kept = kept, parameters = parameters }
+  if kept then
+    scope.s = { struct.unpack(WARM_FORMAT, kept) }
+    scope.p = { struct.unpack('<ddddddddd', parameters) }
+    return scope
   end
+  local s = {}
+  for at = 1, WHOLE do s[at] = 0 end
+  for at = 0, 2 do s[WARM_HEAD + at * WARM_FIGURES + INDEX] = -1 end
+  s[BORN] = now
+  scope.s, scope.whole = s, true
+  scope.p = { struct.unpack('<' .. string.rep('d', 30), parameters) }
+  return scope
 end
 
--- Counts an attempt, and the call and its cost if it is admitted.
-function scopes.count(s, retries, admitted, cost)
+-- Unpacks the rest of it.
+function scopes.thaw(scope)
+  if scope.whole then return end
+  scope.whole = true
+  local rest = { struct.unpack(COLD_FORMAT, scope.kept, WARM_BYTES + 1) }
+  for at = 1, WHOLE - WARM do scope.s[WARM + at] = rest[at] end
+  scope.p = { struct.unpack('<' .. string.rep('d', 30), scope.parameters) }
+end
+
+-- Rolls and judges its windows, then counts an attempt, and the call and its cost if it is admitted.
+function scopes.count(scope, now, retries, admitted, cost)
+  local s = scope.s
   if admitted then s[IN_FLIGHT] = s[IN_FLIGHT] + 1 end
-  for at = 0, WINDOWS - 1 do
-    local o = HEAD + at * FIGURES
-    window.attempt(s, o, retries)
-    if admitted then window.charge(s, o, cost) end
-  end
-end
-
-function scopes.pack(s)
-  return struct.pack(SCOPE_FORMAT, unpack(s, 1, SCOPE_FIGURES))
-end
-
--- Appends the indexes of a scope's windows: where a reservation counted.
-function scopes.mark(marks, s)
-  for at = 0, WINDOWS - 1 do marks[#marks + 1] = s[HEAD + at * FIGURES + INDEX] end
-end
-
-function scopes.packMarks(marks)
-  if #marks == 0 then return '' end
-  return struct.pack('<' .. string.rep('d', #marks), unpack(marks))
-end
-
--- Scopes in which a reservation counted, with their marks. `names` is a flat JSON list of the field of
--- each scope and the field of its windows.
-function scopes.counted(state, names, packedMarks)
-  local list, marks, flat = {}, {}, names == '' and {} or cjson.decode(names)
-  if #flat == 0 or packedMarks == '' then return list end
-  local values = redis.call('HMGET', state, unpack(flat))
-  marks = { struct.unpack('<' .. string.rep('d', #flat / 2 * WINDOWS), packedMarks) }
-  for at = 1, #flat / 2 do
-    local packed, parameters = values[2 * at - 1], values[2 * at]
-    if packed and parameters then
-      list[#list + 1] = {
-        field = flat[2 * at - 1], s = scopes.open(packed), p = scopes.parameters(parameters),
-        marks = marks, first = (at - 1) * WINDOWS,
-      }
+  for at = 0, 2 do
+    local o, q, p = WARM_HEAD + at * WARM_FIGURES, at * WARM_PARAMETERS, scope.p
+    local reach = s[o + COST] + s[o + COST_BEFORE]
+    -- A quiet window that goes on: its limit is the floor at least, or the cold one.
+    if s[o + HOT] == 1 or reach >= p[q + FLOOR] or reach >= p[q + COLD]
+      or now >= (s[o + INDEX] + 1) * p[q + WINDOW_MS] then
+      scopes.thaw(scope)
+      p = scope.p
+      local c, r = COLD_HEAD + at * COLD_FIGURES, WARM_PARAMETERS_ALL + at * COLD_PARAMETERS
+      window.roll(s, o, c, p, q, r, now)
+      window.judge(s, o, c, p, q, r, now, now - s[BORN])
     end
-  end
-  return list
-end
-
--- Corrects what a reservation counted; without `calls` the cost is added to the windows of now.
-function scopes.correct(list, cost, calls, now)
-  for _, scope in ipairs(list) do
-    for at = 0, WINDOWS - 1 do
-      local s, o = scope.s, HEAD + at * FIGURES
-      window.roll(s, o, scope.p, at * PARAMETERS, now)
-      window.correct(s, o, calls and scope.marks[scope.first + at + 1] or s[o + INDEX], cost, calls or 0)
+    s[o + ATTEMPTS] = s[o + ATTEMPTS] + 1
+    s[o + RETRIES] = s[o + RETRIES] + retries
+    if admitted then
+      s[o + COST] = min(s[o + COST] + cost, LARGEST)
+      s[o + CALLS] = s[o + CALLS] + 1
+      if cost > s[o + DEAREST] then s[o + DEAREST] = cost end
     end
   end
 end
 
-function scopes.unattempt(list, retries)
-  for _, scope in ipairs(list) do
-    for at = 0, WINDOWS - 1 do
-      window.unattempt(scope.s, HEAD + at * FIGURES, scope.marks[scope.first + at + 1], retries)
-    end
-  end
-end
-
-function scopes.land(list)
-  for _, scope in ipairs(list) do scope.s[IN_FLIGHT] = max(0, scope.s[IN_FLIGHT] - 1) end
+function scopes.pack(scope)
+  if scope.whole then return struct.pack(WHOLE_FORMAT, unpack(scope.s, 1, WHOLE)) end
+  return struct.pack(WARM_FORMAT, unpack(scope.s, 1, WARM)) .. string.sub(scope.kept, WARM_BYTES + 1)
 end
 
 function scopes.save(state, list)
@@ -100,7 +76,7 @@ function scopes.save(state, list)
   local fields = {}
   for at, scope in ipairs(list) do
     fields[2 * at - 1] = scope.field
-    fields[2 * at] = scopes.pack(scope.s)
+    fields[2 * at] = scopes.pack(scope)
   end
   redis.call('HSET', state, unpack(fields))
 end
