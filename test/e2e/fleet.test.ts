@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { loadConfig } from "../../adapters/config.ts";
+import { checkpointsPath } from "../../adapters/embedded/checkpoints.ts";
 import type { Service } from "../../adapters/serve.ts";
 import { dataLayout } from "../../adapters/serve/local-storage.ts";
 import { verifyLedger } from "../../engine/ledger/verify.ts";
@@ -136,6 +137,8 @@ function dropEntries(name: string): number {
   const lines = readFileSync(path, "utf8").trimEnd().split("\n");
   const last = lines.findLastIndex((line) => !line.includes('"kind":"entry"'));
   writeFileSync(path, `${lines.slice(0, last + 1).join("\n")}\n`);
+  // A kill comes before what it cut off is signed.
+  rmSync(checkpointsPath(folder));
   return lines.length - 1 - last;
 }
 
