@@ -201,7 +201,7 @@ export const COMMANDS: readonly Command[] = [
     name: "key revoke",
     summary: "end an API key, for running services too",
     positionals: [{ name: "ID", doc: "id of the key, as key list shows it" }],
-    flags: [],
+    flags: [{ name: "why", placeholder: "TEXT", doc: "the reason, for the record" }],
     settings: true,
     load: () => import("./commands/key-revoke.ts"),
   },

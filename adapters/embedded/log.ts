@@ -35,8 +35,17 @@ export interface LogOptions {
    * until the call returns.
    */
   readonly onWritten?: (lines: Buffer) => void;
+  /** Told that lines can be written again after some could not be. */
+  readonly onRecovered?: (outage: Outage) => void;
   /** Told what could not be done beside the log, which is whole nevertheless. */
   readonly onNote?: (note: string) => void;
+}
+
+/** Lines that a disk did not take; those who waited for them were told. */
+export interface Outage {
+  readonly lines: number;
+  /** What the system said first. */
+  readonly cause: string;
 }
 
 interface Waiting {
@@ -59,6 +68,7 @@ export class SegmentedLog implements RecordLog {
   readonly #lines = new LineBuffer();
   /** Lines that were written and of which nobody was told yet. */
   #untold: Buffer | null = null;
+  #outage: Outage | null = null;
   #compressing: Promise<void> = Promise.resolve();
   #scheduled = false;
   #unsynced = false;
@@ -140,6 +150,7 @@ export class SegmentedLog implements RecordLog {
       this.#giveUp(batch, cause);
       return;
     }
+    this.#recover();
     if (this.#options.onWritten !== undefined) {
       this.#untold = lines;
       setImmediate(() => this.#tell());
@@ -175,12 +186,24 @@ export class SegmentedLog implements RecordLog {
     this.#unsynced = true;
   }
 
+  #recover(): void {
+    const outage = this.#outage;
+    if (outage === null) return;
+    this.#outage = null;
+    this.#options.onRecovered?.(outage);
+  }
+
   /** The batch was not written: its numbers are used again, so that the log has no gap. */
   #giveUp(batch: readonly Waiting[], cause: unknown): void {
     const behind = this.#waiting;
     this.#waiting = [];
     this.#lines.take();
     this.#number -= batch.length + behind.length;
+    const before = this.#outage;
+    this.#outage = {
+      cause: before?.cause ?? String(cause instanceof Error ? cause.message : cause),
+      lines: (before?.lines ?? 0) + batch.length + behind.length,
+    };
     for (const { reject } of [...batch, ...behind]) reject(unavailable(cause));
   }
 

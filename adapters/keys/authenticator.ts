@@ -43,7 +43,7 @@ export function openAuthenticator(options: AuthenticatorOptions): KeyAuthenticat
   let keys = index(readKeyFile(path) ?? []);
   // Never unset: deleting the file must not open the door again.
   let keysRequired = keys.size > 0;
-  const timer = follow(path, () => {
+  const follower = followKeyFile(path, () => {
     try {
       keys = index(readKeyFile(path) ?? []);
       keysRequired ||= keys.size > 0;
@@ -57,7 +57,7 @@ export function openAuthenticator(options: AuthenticatorOptions): KeyAuthenticat
       if (isLoopback(peer)) return local;
       throw refused("callers from other machines need an API key; make one with `weir key create`");
     },
-    close: () => clearInterval(timer),
+    close: () => follower.close(),
   };
 }
 
@@ -90,8 +90,8 @@ function index(keys: readonly StoredKey[]): ReadonlyMap<string, KnownKey> {
   return new Map(known);
 }
 
-/** Calls `changed` after each change of the file; a change between open and here is seen as well. */
-function follow(path: string, changed: () => void): NodeJS.Timeout {
+/** Calls `changed` after each change of a key file; a change before this call is seen as well. */
+export function followKeyFile(path: string, changed: () => void): { close(): void } {
   let seen = "";
   const timer = setInterval(() => {
     void signature(path).then((now) => {
@@ -101,7 +101,7 @@ function follow(path: string, changed: () => void): NodeJS.Timeout {
     });
   }, POLL_MS);
   timer.unref();
-  return timer;
+  return { close: () => clearInterval(timer) };
 }
 
 async function signature(path: string): Promise<string> {

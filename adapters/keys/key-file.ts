@@ -16,6 +16,10 @@ export interface StoredKey {
   readonly createdAtMs: number;
   /** null: valid. */
   readonly revokedAtMs: number | null;
+  /** Who made it and ended it and why; "": nobody said. */
+  readonly createdBy: string;
+  readonly revokedBy: string;
+  readonly revokedWhy: string;
 }
 
 const VERSION = 1;
@@ -82,7 +86,11 @@ function checkKeys(path: string, value: unknown): readonly StoredKey[] {
     if (!sound) throw malformed(path, `keys[${index}] is not a stored key`);
     if (ids.has(id as string)) throw malformed(path, `keys[${index}] repeats the id ${String(id)}`);
     ids.add(id as string);
-    return { id, principal, note, sha256, createdAtMs, revokedAtMs } as StoredKey;
+    const [createdBy, revokedBy, revokedWhy] = ["createdBy", "revokedBy", "revokedWhy"].map(
+      (name) => (typeof key[name] === "string" ? key[name] : ""),
+    );
+    const stored = { id, principal, note, sha256, createdAtMs, revokedAtMs };
+    return { ...stored, createdBy, revokedBy, revokedWhy } as StoredKey;
   });
 }
 

@@ -82,6 +82,9 @@ test("the file holds no secret, is private, and is replaced as a whole", async (
     note: "the pipeline",
     createdAtMs: 1_000,
     revokedAtMs: null,
+    createdBy: "",
+    revokedBy: "",
+    revokedWhy: "",
   });
   expect(keys[0]?.secret).toMatch(/^weir_[0-9a-f]{12}_[0-9a-f]{64}$/);
 });

@@ -13,6 +13,14 @@ export interface NewKey {
   readonly note: string;
   /** Time of creation, epoch ms. */
   readonly now: number;
+  /** Who makes it. */
+  readonly by?: string;
+}
+
+/** Who ends a key, and why. */
+export interface Revocation {
+  readonly by?: string;
+  readonly why?: string;
 }
 
 /** A new key; the secret is told once and stored nowhere. */
@@ -35,6 +43,9 @@ export async function createKey(dir: string, key: NewKey): Promise<CreatedKey> {
     sha256: digest(secret).toString("hex"),
     createdAtMs: key.now,
     revokedAtMs: null,
+    createdBy: key.by ?? "",
+    revokedBy: "",
+    revokedWhy: "",
   };
   await changeKeyFile(dir, (keys) => [...keys, stored]);
   return { id, secret };
@@ -43,17 +54,17 @@ export async function createKey(dir: string, key: NewKey): Promise<CreatedKey> {
 /** All keys of the data folder, revoked ones included, oldest first. */
 export function listKeys(dir: string): readonly KeyListing[] {
   const keys = readKeyFile(keyFilePath(dir)) ?? [];
-  return keys.map(({ id, principal, note, createdAtMs, revokedAtMs }) => ({
-    id,
-    principal,
-    note,
-    createdAtMs,
-    revokedAtMs,
-  }));
+  return keys.map(({ sha256: _digest, ...listed }) => listed);
 }
 
 /** Revokes a key for good; running servers refuse it within a second. An unknown id is `config.invalid`. */
-export async function revokeKey(dir: string, id: string, now: number): Promise<void> {
+export async function revokeKey(
+  dir: string,
+  id: string,
+  now: number,
+  { by = "", why = "" }: Revocation = {},
+): Promise<void> {
+  checkText("why", why, 0);
   await changeKeyFile(dir, (keys) => {
     if (!keys.some((key) => key.id === id)) {
       throw new WeirError(
@@ -62,7 +73,9 @@ export async function revokeKey(dir: string, id: string, now: number): Promise<v
       );
     }
     return keys.map((key) =>
-      key.id === id && key.revokedAtMs === null ? { ...key, revokedAtMs: now } : key,
+      key.id === id && key.revokedAtMs === null
+        ? { ...key, revokedAtMs: now, revokedBy: by, revokedWhy: why }
+        : key,
     );
   });
 }

@@ -1,5 +1,3 @@
-import { userInfo } from "node:os";
-
 import { type NoteSigner, readVerifier } from "../../engine/audit/note.ts";
 import { WeirError } from "../../engine/errors.ts";
 import type { Clock } from "../../engine/ports.ts";
@@ -7,8 +5,9 @@ import type { ControlRecord, LogLine } from "../../engine/record/record.ts";
 import { controlRecord } from "../../engine/record/control.ts";
 import type { Config } from "../config.ts";
 import { AuditTrail } from "../embedded/audit-trail.ts";
-import { SegmentedLog } from "../embedded/log.ts";
+import { type Outage, SegmentedLog } from "../embedded/log.ts";
 import { readFramedLog } from "../embedded/segments.ts";
+import { userName } from "../system/user.ts";
 import { WitnessClient } from "../witness/client.ts";
 import { SigningKeyFile } from "../embedded/signing-key.ts";
 
@@ -31,6 +30,12 @@ type LogSettings = Pick<
   | "witnessKey"
 >;
 
+/** What the log says of an API key. */
+export interface KnownKey {
+  readonly principal: string;
+  readonly revoked: boolean;
+}
+
 /** What the log's control records say at its end. */
 export interface Controls {
   /** The latest key that signs, as text; "": none was named. */
@@ -40,7 +45,7 @@ export interface Controls {
   /** Mode that was set last; "": none. */
   readonly mode: string;
   /** API keys by id: whether the log says that they were revoked. */
-  readonly apiKeys: ReadonlyMap<string, { readonly revoked: boolean }>;
+  readonly apiKeys: ReadonlyMap<string, KnownKey>;
 }
 
 /** The log of a data folder, its tree and its checkpoints, opened for one process. */
@@ -52,7 +57,7 @@ export class AuditLog {
   #signingKey = "";
   #mode = "";
   #bundle = { digest: "", revision: "" };
-  readonly #apiKeys = new Map<string, { revoked: boolean }>();
+  readonly #apiKeys = new Map<string, KnownKey>();
 
   constructor(settings: LogSettings, place: AuditLogPlace) {
     const { clock, data, logFolder, onNote } = place;
@@ -62,6 +67,7 @@ export class AuditLog {
       compress: true,
       folder: logFolder,
       onNote: (note) => onNote(new WeirError("log.unavailable", note)),
+      onRecovered: (outage) => this.#noteOutage(outage),
       onWritten: (lines) => this.#trail.take(lines),
       segmentBytes: settings.logSegmentMebibytes * 1024 * 1024,
       sync: settings.logSync,
@@ -142,6 +148,13 @@ export class AuditLog {
     await this.log.close(() => this.#trail.close());
   }
 
+  /** The first thing a log says after it could not be written: that calls were refused meanwhile. */
+  #noteOutage({ cause, lines }: Outage): void {
+    const reason = `${lines} records could not be written: ${cause}; their calls were refused`;
+    const change = { action: "log.interrupted", after: "", before: "", reason } as const;
+    this.control(change).catch((thrown: unknown) => this.#place.onNote(WeirError.from(thrown)));
+  }
+
   /** A change of the key that a kill interrupted: finished if the log has it, else dropped. */
   async #takeUpNext(present: NoteSigner): Promise<NoteSigner> {
     const next = this.#keys.readNext();
@@ -160,11 +173,13 @@ export class AuditLog {
     this.#trail.signWith(next);
   }
 
-  #note({ action, after, subject }: ControlRecord): void {
+  #note({ action, after, before, subject }: ControlRecord): void {
     if (action === "audit_key.set") this.#signingKey = after;
     if (action === "mode.set") this.#mode = after;
-    if (action === "api_key.created") this.#apiKeys.set(subject, { revoked: false });
-    if (action === "api_key.revoked") this.#apiKeys.set(subject, { revoked: true });
+    if (action === "api_key.created")
+      this.#apiKeys.set(subject, { principal: after, revoked: false });
+    if (action === "api_key.revoked")
+      this.#apiKeys.set(subject, { principal: before, revoked: true });
   }
 }
 
@@ -181,12 +196,3 @@ function witnessOf({ witness, witnessKey }: LogSettings): WitnessClient | null {
 
 export type ControlChange = Pick<ControlRecord, "action" | "after" | "before" | "reason"> &
   Partial<Pick<ControlRecord, "actor" | "subject">>;
-
-/** Name of the user this process runs as. */
-export function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return "unknown";
-  }
-}

@@ -13,7 +13,9 @@ import { recoverState } from "../memory/recover.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
 import { openConnection } from "../redis/connection.ts";
 import { RedisStateStore } from "../redis/state-store.ts";
-import { AuditLog, userName } from "./audit-log.ts";
+import { userName } from "../system/user.ts";
+import { AuditLog } from "./audit-log.ts";
+import { KeyJournal } from "./key-journal.ts";
 import { finishOwed } from "./finish-owed.ts";
 import type { Storage } from "./storage.ts";
 
@@ -55,6 +57,8 @@ export async function openLocalStorage(
     await audit.begin();
     await noteBundle(opened);
     await noteMode(audit, config.mode);
+    const keys = new KeyJournal(config.data, audit, onNote);
+    await keys.record();
     return {
       bundles,
       lastMs: kept.lastMs,
@@ -62,6 +66,7 @@ export async function openLocalStorage(
       log,
       ledger,
       close: async () => {
+        await keys.close();
         await audit.close();
         kept.close();
         lock.release();

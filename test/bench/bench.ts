@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { AUDIT_VERIFY } from "./audit.ts";
 import { EVALUATIONS } from "./evaluate.ts";
 import { GRPC } from "./grpc.ts";
 import { DECIDE_IN_PROCESS, LOG_APPEND } from "./in-process.ts";
@@ -19,6 +20,7 @@ import {
 const BENCHES: readonly Bench[] = [
   ...EVALUATIONS,
   LOG_APPEND,
+  AUDIT_VERIFY,
   DECIDE_IN_PROCESS,
   ...GRPC,
   REDIS_SCRIPT,

@@ -3,7 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 
-import { SegmentedLog } from "../../adapters/embedded/log.ts";
+import { compressFile } from "../../adapters/embedded/compressed.ts";
+import type { SegmentedLog } from "../../adapters/embedded/log.ts";
+import { listSegments } from "../../adapters/embedded/segments.ts";
+import { AuditLog } from "../../adapters/serve/audit-log.ts";
+import { systemClock } from "../../adapters/system/clock.ts";
 import type { LogLine } from "../../engine/record/record.ts";
 import { Driver, openBenchEngine } from "./engine.ts";
 import { CpuProfiler, dearestOf, sharesOf } from "./profile.ts";
@@ -62,28 +66,47 @@ async function measureLog(options: BenchOptions): Promise<Measured> {
   const rounds = options.quick ? 2 : 60;
   const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
   try {
-    const log = new SegmentedLog({
-      folder,
-      segmentBytes: 64 << 20,
-      sync: "interval",
-      syncIntervalMs: 100,
+    const audit = new AuditLog(LOG_SETTINGS, {
+      clock: systemClock,
+      data: folder,
+      logFolder: join(folder, "log"),
+      onNote: fail,
     });
+    await audit.begin();
+    const { log } = audit;
     await appendAll(log, calls, 1);
-    const before = bytesIn(folder);
+    const before = log.lastNumber;
     const { latencies, totalMs } = await appendAll(log, calls, rounds);
-    const written = bytesIn(folder) - before;
-    await log.close();
-    const bytes = Math.round(written / latencies.length);
-    const megabytes = Math.round(written / totalMs / 1_000);
-    const note = `${IN_FLIGHT} in flight; ${bytes} B on disk per decision with its report, ${megabytes} MB/s`;
+    const records = log.lastNumber - before;
+    await audit.close();
+    const sealed = Math.round((await sealAll(join(folder, "log"))) / log.lastNumber);
+    const perSecond = Math.round((records / totalMs) * 1_000).toLocaleString("en-US");
+    const note = `${IN_FLIGHT} in flight, hashed and signed; ${perSecond} records/s, ${sealed} B on disk per record once its segment is closed`;
     return { met: null, row: rowOf(LOG_APPEND.name, latencies, totalMs, note) };
   } finally {
     rmSync(folder, { force: true, recursive: true });
   }
 }
 
+/** As a service has them by default, but that segments are compressed after the measurement. */
+export const LOG_SETTINGS = {
+  checkpointIntervalMs: 10_000,
+  checkpointRecords: 1_000,
+  logSegmentMebibytes: 1_024,
+  logSync: "interval",
+  logSyncIntervalMs: 100,
+  witness: null,
+  witnessKey: null,
+} as const;
+
+/** Compresses every segment as a service does it with closed ones; their bytes then. */
+async function sealAll(folder: string): Promise<number> {
+  for (const name of listSegments(folder)) await compressFile(join(folder, name), () => false);
+  return bytesIn(folder);
+}
+
 /** The lines that the log got of each of `count` calls. */
-async function capture(count: number): Promise<readonly (readonly LogLine[])[]> {
+export async function capture(count: number): Promise<readonly (readonly LogLine[])[]> {
   const calls = new Map<string, LogLine[]>();
   const engine = await openBenchEngine(({ log }) => ({
     log: {
@@ -108,7 +131,7 @@ async function capture(count: number): Promise<readonly (readonly LogLine[])[]> 
   }
 }
 
-async function appendAll(
+export async function appendAll(
   log: SegmentedLog,
   calls: readonly (readonly LogLine[])[],
   rounds: number,
@@ -130,6 +153,10 @@ async function appendAll(
   return { latencies, totalMs: performance.now() - startMs };
 }
 
-function bytesIn(folder: string): number {
+export function bytesIn(folder: string): number {
   return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
+
+export function fail(note: Error): never {
+  throw note;
 }

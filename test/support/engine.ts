@@ -45,6 +45,9 @@ export interface TestEngine {
   reopen(): Promise<TestEngine>;
   /** A copy of the folder as a kill at this instant would leave it. */
   copyFolder(): string;
+  /** Closes the engine and leaves the folder. */
+  finish(): Promise<void>;
+  openReservations(): Promise<number>;
   /** Opens such a copy: what a restart after a kill now would find. */
   openCopy(options?: Partial<TestEngineOptions>): Promise<TestEngine>;
   close(): Promise<void>;
@@ -122,6 +125,8 @@ export async function openTestEngine(options: TestEngineOptions = {}): Promise<T
       rmSync(folder, { force: true, recursive: true });
     },
     copyFolder,
+    finish: close,
+    openReservations: () => store.openReservations(),
     folder,
     lines: () => [...linesOf(logFolder)],
     ports,

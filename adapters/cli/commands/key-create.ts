@@ -1,5 +1,6 @@
 import { loadConfig } from "../../config.ts";
 import { createKey } from "../../keys/keys.ts";
+import { userName } from "../../system/user.ts";
 import type { Invocation } from "../command.ts";
 
 /** Makes an API key; the only time its secret is shown. */
@@ -7,7 +8,12 @@ export async function run({ flags, settings, json, terminal }: Invocation): Prom
   const config = await loadConfig({ flags: settings, env: terminal.env, cwd: terminal.cwd });
   const principal = flags["principal"] ?? "";
   const note = flags["note"] ?? "";
-  const { id, secret } = await createKey(config.data, { principal, note, now: Date.now() });
+  const { id, secret } = await createKey(config.data, {
+    by: userName(),
+    principal,
+    note,
+    now: Date.now(),
+  });
   if (json) {
     terminal.print(JSON.stringify({ id, principal, note, key: secret }));
     return 0;
