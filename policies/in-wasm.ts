@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { LoadedPolicy } from "@open-policy-agent/opa-wasm";
 
 const { loadPolicySync } = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as {
-  loadPolicySync: (wasm: Uint8Array, memory: WebAssembly.Memory) => LoadedPolicy;
+  loadPolicySync: (wasm: Uint8Array, memory: { readonly initial: number }) => LoadedPolicy;
 };
 
 /** Loads a module with its data and answers by the library's documented path; undefined stays so. */
@@ -11,7 +11,7 @@ export function loadInWasm(
   wasm: Uint8Array,
   data: object,
 ): (input: unknown, entrypoint: string) => unknown {
-  const policy = loadPolicySync(wasm, new WebAssembly.Memory({ initial: 20 }));
+  const policy = loadPolicySync(wasm, { initial: 20 });
   policy.setData(data);
   return (input, entrypoint) => {
     const results = policy.evaluate(input as object, entrypoint) as readonly {

@@ -114,7 +114,7 @@ describe("the same intent twice", () => {
     const engine = await open({ data: { budgets: [budgetOf("day")] } });
     const first = await engine.weir.decide(intentOf("a"), LOCAL);
     const retry = await engine.weir.decide(
-      intentOf("a", { attempt: { number: 2, reason: "timeout" } }),
+      intentOf("a", { attempt: { number: 2, reason: "user_retry" } }),
       LOCAL,
     );
     expect(retry).toMatchObject({ effect: "allow", replayed: false });

@@ -2,19 +2,22 @@ import { createRequire } from "node:module";
 
 import { WeirError } from "../errors.ts";
 
-const { loadPolicySync } = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as {
-  loadPolicySync: (wasm: Uint8Array, memory: WebAssembly.Memory) => LoadedPolicy;
-};
-
 /** Memory of one policy instance: 64 KiB pages, 5 to start with, 128 MiB at most. */
 const PAGES = { initial: 5, maximum: 2048 };
+
+const { loadPolicySync } = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as {
+  loadPolicySync: (module: WebAssembly.Module, memory: typeof PAGES) => LoadedPolicy;
+};
 
 /** Loads a module and its data document; a module that does not load is `bundle.invalid`. */
 export function loadModule(wasm: Uint8Array, data: object): PolicyModule {
   try {
-    const policy = loadPolicySync(wasm, new WebAssembly.Memory(PAGES));
-    policy.setData(data);
-    return new PolicyModule(policy);
+    const module = new WebAssembly.Module(wasm);
+    return new PolicyModule(() => {
+      const policy = loadPolicySync(module, { ...PAGES });
+      policy.setData(data);
+      return policy;
+    });
   } catch (cause) {
     throw new WeirError("bundle.invalid", `policy.wasm does not load: ${words(cause)}`, { cause });
   }
@@ -51,14 +54,17 @@ interface LoadedPolicy {
  * bytewise.
  */
 export class PolicyModule {
-  readonly #policy: LoadedPolicy;
+  readonly #instantiate: () => LoadedPolicy;
+  #policy: LoadedPolicy;
   readonly #inputAt: number;
   #memory: Buffer;
+  #spoilt = false;
 
-  constructor(policy: LoadedPolicy) {
-    this.#policy = policy;
-    this.#inputAt = (policy.dataHeapPtr + 15) & ~15;
-    this.#memory = Buffer.from(policy.mem.buffer);
+  constructor(instantiate: () => LoadedPolicy) {
+    this.#instantiate = instantiate;
+    this.#policy = instantiate();
+    this.#inputAt = (this.#policy.dataHeapPtr + 15) & ~15;
+    this.#memory = Buffer.from(this.#policy.mem.buffer);
   }
 
   /** Number of each entrypoint, by its path: "weir/decision". */
@@ -73,9 +79,19 @@ export class PolicyModule {
 
   /**
    * Evaluates an entrypoint on the JSON text of an input: where in memory the result's text begins,
-   * which ends with a 0. Throws whatever the module throws: strings, objects, errors.
+   * which ends with a 0. Throws whatever the module throws: strings, objects, errors. What is thrown
+   * through a module leaves its stack where it was and its memory as far as it had grown, so the next
+   * evaluation gets a new instance.
    */
   run(entrypoint: number, inputText: string): number {
+    if (this.#spoilt) this.#policy = this.#instantiate();
+    this.#spoilt = true;
+    const at = this.#run(entrypoint, inputText);
+    this.#spoilt = false;
+    return at;
+  }
+
+  #run(entrypoint: number, inputText: string): number {
     const needed = this.#inputAt + inputText.length * 3 + 16;
     this.#renewView();
     if (needed > this.#memory.length) {
