@@ -280,7 +280,8 @@ test("a report counts, lists and proves what it drew", () => {
     rejected: { "intent.invalid": 703 },
     reports: 2,
     shadow: [],
-    waivers: [{ budget: "search-day", reason: "launch" }],
+    grants: [{ budget: "search-day", reason: "launch" }],
+    waivers: {},
   });
   expect(report.samples.toSorted()).toEqual([blocked.id, settled.id, unsigned.id].toSorted());
   expect(

@@ -11,6 +11,7 @@ import { SteppedClock } from "../adapters/system/clock.ts";
 import { readCheckpoint } from "../engine/audit/checkpoint.ts";
 import { type NoteVerifier, signerOf, signText, writeNote } from "../engine/audit/note.ts";
 import { Frontier, leafHash } from "../engine/audit/tree.ts";
+import { canonicalJson } from "../engine/record/canonical.ts";
 import { intentOf, LOCAL, openTestEngine, START_MS } from "./support/engine.ts";
 import { Random } from "./support/random.ts";
 import { RawLog } from "./support/raw-log.ts";
@@ -211,6 +212,31 @@ describe("what was done to the checkpoints is found:", () => {
       .with(24, (log.records()[24] as string).replace(/"at_ms":\d/, '"at_ms":2'));
     resign(forged, stranger());
     expect(verify([ownKey()]).problems[0]?.what).toContain("no key that is trusted");
+  });
+
+  test("a history of another's own that only names the trusted key, whoever said so first", () => {
+    const [first, second] = [stranger(), signerOf(ownKey().name, "ed25519", Buffer.alloc(32, 2))];
+    const set = (before: string, after: string): string =>
+      canonicalJson({
+        action: "audit_key.set",
+        actor: "x",
+        after,
+        at_ms: 1,
+        before,
+        kind: "control",
+        reason: "r",
+        subject: "",
+        v: 1,
+      });
+    const known = first.verifier.text;
+    const forged = [set("", known), set(known, ownKey().text), set(known, second.verifier.text)];
+    log.writeRecords(forged);
+    const tree = new Frontier();
+    for (const json of forged) tree.append(leafHash(Buffer.from(json)));
+    const text = `${ownKey().name}\n${tree.size}\n${tree.root().toString("base64")}\n`;
+    const signatures = [signText(text, first), signText(text, second)];
+    log.writeNotes([`${writeNote({ signatures, text })}\n`]);
+    expect(verify([ownKey()]).problems).not.toEqual([]);
   });
 
   test("a fork: two checkpoints of one size", () => {

@@ -9,7 +9,7 @@ import { openPriceBook } from "../engine/pricing/price-book.ts";
 import { checkUsage } from "../engine/pricing/usage.ts";
 import { planBudgets } from "../engine/reservation/budgets.ts";
 import { planScopes } from "../engine/velocity/scopes.ts";
-import { budgetOf } from "./support/budgets.ts";
+import { budgetOf, NO_VELOCITY } from "./support/budgets.ts";
 import {
   intentOf,
   LOCAL,
@@ -29,7 +29,7 @@ async function open(
 ): Promise<TestEngine> {
   const engine = await openTestEngine({
     ...options,
-    data: { routes: {}, velocity: { report_percent: 0, scopes: {} }, ...data },
+    data: { routes: {}, velocity: NO_VELOCITY, ...data },
   });
   opened.push(engine);
   return engine;

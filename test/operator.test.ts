@@ -1,47 +1,36 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import type { RawFreeze, RawGrant } from "../engine/operator/operator.ts";
 import { verifyLedger } from "../engine/ledger/verify.ts";
 import { LIMITS } from "../engine/limits.ts";
 import type { PrincipalData } from "../engine/policy/bundle-data.ts";
 import type { Caller } from "../engine/weir.ts";
-import { budgetOf } from "./support/budgets.ts";
+import { budgetOf, NO_VELOCITY } from "./support/budgets.ts";
 import {
   intentOf,
   LOCAL,
-  openTestEngine,
   START_MS,
   type TestEngine,
   type TestEngineOptions,
 } from "./support/engine.ts";
+import { closeAfter, open } from "./support/opened.ts";
 import { GatedLog, LossyStore } from "./support/ports.ts";
 import { dumpState } from "./support/state-dump.ts";
 
 // Goal: what an operator does is in the log first, then at once in force, and survives a restart.
 // Method: a whole engine on a folder, its log read back.
 
-const opened: TestEngine[] = [];
-const open = async (options: TestEngineOptions = {}): Promise<TestEngine> => {
-  const engine = await openTestEngine(options);
-  opened.push(engine);
-  return engine;
-};
 const restarted = async (engine: TestEngine): Promise<TestEngine> => {
   await engine.weir.idle();
   const again = await engine.openCopy();
-  opened.push(again);
+  closeAfter(again);
   return again;
 };
-afterEach(async () => {
-  for (const engine of opened.splice(0)) await engine.close();
-});
-
 const PRINCIPALS: Readonly<Record<string, PrincipalData>> = {
   "acme-ops": { tenants: ["acme"], claims: {}, roles: ["operator"] },
   caller: { tenants: ["*"], claims: {} },
   local: { tenants: ["*"], claims: {}, roles: ["operator"] },
 };
-const NO_VELOCITY = { report_percent: 0, scopes: {} };
 const freezeOf = (change: RawFreeze = {}): RawFreeze => ({
   reason: "runaway agent",
   scope: "team:search",
@@ -313,7 +302,7 @@ describe("a grant", () => {
     const swapped = await engine.openCopy({
       data: { ...tight().data, budgets: [budgetOf("day", { limit: 4 * CEILING })] },
     });
-    opened.push(swapped);
+    closeAfter(swapped);
     expect(await admitted(swapped, "a")).toBe(5);
   });
 

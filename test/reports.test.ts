@@ -6,7 +6,7 @@ import { verifyLedger } from "../engine/ledger/verify.ts";
 import { LIMITS } from "../engine/limits.ts";
 import type { BudgetData } from "../engine/policy/bundle-data.ts";
 import type { EntryRecord } from "../engine/record/record.ts";
-import { budgetOf } from "./support/budgets.ts";
+import { budgetOf, NO_VELOCITY } from "./support/budgets.ts";
 import {
   intentOf,
   LOCAL,
@@ -17,7 +17,6 @@ import {
 } from "./support/engine.ts";
 
 const opened: TestEngine[] = [];
-const NO_VELOCITY = { report_percent: 0, scopes: {} };
 
 async function open(options: TestEngineOptions = {}): Promise<TestEngine> {
   const data = { budgets: [budgetOf("day")], velocity: NO_VELOCITY, ...options.data };

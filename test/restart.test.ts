@@ -4,43 +4,26 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 
 import { lockFolder } from "../adapters/embedded/lock.ts";
 import { SegmentedLog } from "../adapters/embedded/log.ts";
 import { readLog } from "../adapters/embedded/segments.ts";
 import { WeirError } from "../engine/errors.ts";
 import { verifyLedger } from "../engine/ledger/verify.ts";
-import { budgetOf, EVERY_KIND } from "./support/budgets.ts";
-import {
-  intentOf,
-  LOCAL,
-  openTestEngine,
-  type TestEngine,
-  type TestEngineOptions,
-} from "./support/engine.ts";
+import { budgetOf, EVERY_KIND, NO_VELOCITY } from "./support/budgets.ts";
+import { intentOf, LOCAL, openTestEngine, type TestEngine } from "./support/engine.ts";
+import { closeAfter, open } from "./support/opened.ts";
 import { Random, testSeed } from "./support/random.ts";
 import { dumpBalances, dumpState } from "./support/state-dump.ts";
 import { Traffic } from "./support/traffic.ts";
 
-const opened: TestEngine[] = [];
-
-async function open(options: TestEngineOptions = {}): Promise<TestEngine> {
-  const engine = await openTestEngine(options);
-  opened.push(engine);
-  return engine;
-}
-
 async function restarted(engine: TestEngine): Promise<TestEngine> {
   await engine.weir.idle();
   const again = await engine.openCopy();
-  opened.push(again);
+  closeAfter(again);
   return again;
 }
-
-afterEach(async () => {
-  for (const engine of opened.splice(0)) await engine.close();
-});
 
 async function everything(engine: TestEngine): Promise<unknown> {
   return {
@@ -50,7 +33,6 @@ async function everything(engine: TestEngine): Promise<unknown> {
   };
 }
 
-const NO_VELOCITY = { report_percent: 0, scopes: {} };
 const final = (decisionId: string, input: number, output: number, sequence = 1) => ({
   decisionId,
   final: true,
@@ -305,7 +287,7 @@ describe("what a killed process owed is finished", () => {
       ...cut,
       data: { budgets: [budgetOf("day")], velocity: NO_VELOCITY },
     });
-    opened.push(again);
+    closeAfter(again);
     expect(again.recovery.owed.map((entry) => entry.id)).toEqual([`${id}:released`]);
     expect(await everything(again)).toEqual(live);
     expect(verifyLedger(again.lines(), await again.store.balances())).toMatchObject({
@@ -326,7 +308,7 @@ describe("what a killed process owed is finished", () => {
       const live = await everything(engine);
       const cut = cutBefore(engine, engine.lines().length - 1);
       const again = await openTestEngine({ ...cut, data: { budgets: EVERY_KIND } });
-      opened.push(again);
+      closeAfter(again);
       expect(again.recovery.owed.map((entry) => entry.id)).toEqual([
         expect.stringMatching(new RegExp(`^${id}:report:1:`)),
       ]);
@@ -389,7 +371,7 @@ describe("a damaged log", () => {
       expect(log.repaired).toContain("after line 5");
       await log.close();
       const again = await openTestEngine({ folder });
-      opened.push(again);
+      closeAfter(again);
       expect(again.lines()).toHaveLength(5);
       await again.weir.decide(intentOf("next"), LOCAL);
       expect([...readLog(join(folder, "log"))].map(({ number }) => number)).toEqual([

@@ -16,12 +16,8 @@ const SERVER_FLAGS: readonly Flag[] = [
   },
 ];
 
-const TENANT: Flag = {
-  name: "tenant",
-  placeholder: "T",
-  mandatory: true,
-  doc: 'tenant; "*" for the whole platform where a freeze is set or lifted',
-};
+const TENANT: Flag = { name: "tenant", placeholder: "T", mandatory: true, doc: "tenant" };
+const FROZEN_TENANT: Flag = { ...TENANT, doc: 'tenant; "*" for the whole platform' };
 const WHY: Flag = {
   name: "why",
   placeholder: "TEXT",
@@ -40,7 +36,7 @@ const OPERATOR_COMMANDS: readonly Command[] = [
     name: "freeze",
     summary: "stop every call in a scope at once",
     positionals: [SCOPE],
-    flags: [TENANT, WHY, ...SERVER_FLAGS],
+    flags: [FROZEN_TENANT, WHY, ...SERVER_FLAGS],
     settings: true,
     load: () => import("./commands/freeze.ts"),
   },
@@ -48,7 +44,7 @@ const OPERATOR_COMMANDS: readonly Command[] = [
     name: "unfreeze",
     summary: "lift a freeze",
     positionals: [SCOPE],
-    flags: [TENANT, WHY, ...SERVER_FLAGS],
+    flags: [FROZEN_TENANT, WHY, ...SERVER_FLAGS],
     settings: true,
     load: () => import("./commands/unfreeze.ts"),
   },

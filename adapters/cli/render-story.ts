@@ -1,3 +1,4 @@
+import type { Finding } from "../../engine/policy/verdict.ts";
 import { costMicroUsd, formatMicroUsd, NANO_PER_MICRO, PICO_PER_NANO } from "../../engine/money.ts";
 import type { BudgetFacts, PolicyInput } from "../../engine/policy/input.ts";
 import {
@@ -80,14 +81,19 @@ function ruleRows(record: DecisionRecord, style: Style): readonly Row[] {
       return [["rules", `${harmless(model)}: ${style.red("a fault of the policy")}`]];
     if (!("reasons" in verdict)) return [];
     const head = `${harmless(model)}: ${verdict.effect}`;
-    const found = verdict.reasons.map(({ code, rule, severity, shadow }) => {
-      const counted = shadow === true ? " (in shadow: it did not count)" : "";
-      return harmless(`  ${code}, by ${rule}, ${severity}${counted}`);
+    const found = verdict.reasons.map((reason) => {
+      const { code, rule, severity } = reason;
+      return harmless(`  ${code}, by ${rule}, ${severity}${whetherCounted(reason)}`);
     });
     const routes =
       verdict.routes.length === 0 ? [] : [harmless(`  could go to ${verdict.routes.join(", ")}`)];
     return [head, ...found, ...routes].map((text) => ["rules", text]);
   });
+}
+
+function whetherCounted({ shadow, waiver }: Pick<Finding, "shadow" | "waiver">): string {
+  if (shadow === true) return " (in shadow: it did not count)";
+  return waiver === undefined ? "" : ` (waived by ${waiver}: it did not count)`;
 }
 
 function answerRows(record: DecisionRecord, style: Style): readonly Row[] {
@@ -111,7 +117,9 @@ function answerRows(record: DecisionRecord, style: Style): readonly Row[] {
       : [`admitted ${decision.admission}: outside the guarantee of its budgets`];
   const texts = [
     `${style.bold(paint[decision.effect](decision.effect))}${model}${wait}`,
-    ...decision.reasons.map(({ code, message }) => harmless(`${code}: ${message}`)),
+    ...decision.reasons.map((reason) =>
+      harmless(`${reason.code}: ${reason.message}${whetherCounted(reason)}`),
+    ),
     ...shadow,
     ...admission,
     harmless(`by bundle ${formatBundle(bundle)}`),
@@ -186,10 +194,12 @@ function proofRows({ checkpoint, later, number, record }: Story): readonly Row[]
   if (checkpoint === null || checkpoint.size < number) {
     return [["proof", `${which}; no signed checkpoint covers the decision yet`]];
   }
+  const open =
+    last <= checkpoint.size ? "" : ` (record ${checkpoint.size + 1} on will be by the next one)`;
   return [
     [
       "proof",
-      `${which}, under the signed checkpoint of ${checkpoint.size}: weir audit prove ${record.id}`,
+      `${which}, under the signed checkpoint of ${checkpoint.size}${open}: weir audit prove ${record.id}`,
     ],
   ];
 }

@@ -174,7 +174,7 @@ export function isLoopback(host: string): boolean {
 /** An http or https URL. */
 export function webAddress(): ValueType<string> {
   return {
-    accepts: "an http or https URL, such as http://127.0.0.1:7352",
+    accepts: "an http or https URL, such as http://127.0.0.1:7353",
     placeholder: "URL",
     read(text) {
       const url = URL.parse(text);

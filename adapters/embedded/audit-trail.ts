@@ -11,7 +11,7 @@ import { leafHashWithin, MerkleTree } from "../../engine/audit/tree.ts";
 import { WeirError } from "../../engine/errors.ts";
 import type { Clock } from "../../engine/ports.ts";
 import { CheckpointFile, lastCheckpoint, lastCosignedSize } from "./checkpoints.ts";
-import { type Frame, frameOf } from "./segments.ts";
+import { type Frame, jsonStart } from "./segments.ts";
 
 export interface TrailOptions {
   readonly logFolder: string;
@@ -96,9 +96,7 @@ export class AuditTrail {
   take(lines: Buffer): void {
     for (let start = 0; start < lines.length;) {
       const end = lines.indexOf(NEWLINE, start);
-      const frame = frameOf(lines.subarray(start, end));
-      if (typeof frame === "string") throw new WeirError("internal", `a written line: ${frame}`);
-      this.#tree.append(leafHashWithin(lines, start + frame.jsonAt, end));
+      this.#tree.append(leafHashWithin(lines, jsonStart(lines, start), end));
       start = end + 1;
     }
     if (this.#isDue()) this.#signSoon();
@@ -121,9 +119,9 @@ export class AuditTrail {
     }, tickMs).unref();
   }
 
-  /** The key that signs from now on. */
-  signWith(signer: NoteSigner): void {
-    this.#signers = [signer];
+  /** The keys that sign from now on. */
+  signWith(...signers: readonly NoteSigner[]): void {
+    this.#signers = signers;
   }
 
   /** Signs what is there now, if it is more than was signed; waits until it is on the disk. */
@@ -168,16 +166,16 @@ export class AuditTrail {
     const [signer] = signers;
     if (signer === undefined) return synced;
     this.#signedMs = this.#options.clock.nowMs();
+    const root = this.#tree.root();
+    await synced;
     if (size > this.#signedSize) {
-      const text = checkpointText(signer.verifier.name, size, this.#tree.root());
-      await synced;
+      const text = checkpointText(signer.verifier.name, size, root);
       const note = { signatures: signers.map((one) => signText(text, one)), text };
       await this.#file.append(writeNote(note));
       this.#signedSize = size;
       this.#signedNote = note;
     }
     await this.#haveCosigned();
-    return synced;
   }
 
   #isUnwitnessed(): boolean {

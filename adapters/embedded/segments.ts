@@ -133,6 +133,11 @@ export interface Frame {
   readonly jsonAt: number;
 }
 
+/** Where the JSON of a line begins that is known to be whole: one of our own. */
+export function jsonStart(lines: Buffer, start: number): number {
+  return lines.indexOf(BLANK, start) + 1 + CHECKSUM_CHARS + 1;
+}
+
 /** Takes a line apart and checks its sum; a string says what is wrong with it. */
 export function frameOf(bytes: Buffer): Frame | string {
   const blank = bytes.indexOf(BLANK);

@@ -87,7 +87,8 @@ class LogStream {
       return;
     }
     for (const entry of message.httpLogs?.logEntry ?? []) {
-      const work = settleEntry(entry, this.#options).then((result) => {
+      const settled = settleEntry(entry, this.#options).catch((): SettlementResult => "lost");
+      const work = settled.then((result) => {
         this.#pending.delete(work);
         if (result !== null) this.#options.onSettlement(result);
       });

@@ -1,4 +1,4 @@
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { type handleUnaryCall, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { type Encodable, envoy } from "../../proto/gen/envoy.js";
 import { fromStruct, Malformed, objectIn, toStruct } from "./codec.ts";
 import type { Admission } from "./from-decision.ts";
@@ -34,7 +34,7 @@ export function authorizationService(
         if (call.cancelled) gateway.undelivered(admission);
         else callback(null, fromAdmission(admission));
       },
-      (error: Error) => callback(error),
+      (error: Error) => callback({ code: codeOf(error), details: error.message }),
     );
   };
   const answer = async (message: CheckRequest | Malformed): Promise<Admission> => {
@@ -50,8 +50,13 @@ export function authorizationService(
   return { Check: check };
 }
 
+/** A replica that takes nothing now says so in the word on which Envoy asks another. */
+function codeOf(error: Error): status {
+  return error.name === "WeirError" ? status.UNAVAILABLE : status.INVALID_ARGUMENT;
+}
+
 /** A CheckRequest as a request; Envoy's own attributes are believed, headers are not. */
-export function toRequest(
+function toRequest(
   message: CheckRequest,
   jwtKey: string,
 ): { readonly request: GatewayRequest; readonly evidence: Evidence } {
@@ -87,7 +92,7 @@ function bodyOf(http: { readonly body: string; readonly rawBody: Uint8Array }): 
 }
 
 /** An admission as Envoy's external authorization takes it. */
-export function fromAdmission(admission: Admission): Encodable<CheckResponse> {
+function fromAdmission(admission: Admission): Encodable<CheckResponse> {
   const dynamicMetadata = toStruct(admission.metadata);
   if (admission.kind === "refused") {
     const { body, headers, status } = admission.answer;

@@ -9,7 +9,7 @@ import { refusalOf } from "../../engine/provider/refusal.ts";
 import { estimateInput } from "../../engine/provider/request.ts";
 import type { Caller } from "../../engine/weir.ts";
 import type { JsonObject } from "./codec.ts";
-import { headerText, type Headers, KEY_HEADERS, PREFIX, ROUTE_HEADER } from "./headers.ts";
+import { headerText, type Headers, isKeyHeader, PREFIX, ROUTE_HEADER } from "./headers.ts";
 import type { Ticket, Tickets } from "./ticket.ts";
 import type { Call, GatewayRequest } from "./to-intent.ts";
 
@@ -151,11 +151,16 @@ function inputTokens({ bytes, facts }: Call, model: string): number {
 function changes(request: GatewayRequest, call: Call, decision: Decision, model: string) {
   const { bytes, facts } = call;
   if (facts === null) return { patches: [], path: request.path, stripsUsage: false };
-  const { max_output_tokens: outputMax, strip = [] } = decision.obligations;
+  const {
+    max_output_tokens: outputMax,
+    service_tier: serviceTier,
+    strip = [],
+  } = decision.obligations;
   const [path, query] = splitQuery(request.path);
   const patch = patchRequest({ bytes, facts }, path, {
     includeUsage: true,
     strip,
+    ...(serviceTier === undefined ? {} : { serviceTier }),
     ...(decision.effect === "reroute" ? { model } : {}),
     ...(outputMax === undefined ? {} : { outputMax }),
   });
@@ -178,9 +183,8 @@ function isKnownFeature(feature: string): boolean {
 
 /** Everything of ours that the client sent, and the key it was let in with. */
 function privateHeaders(headers: Headers): readonly string[] {
-  const isKey = (name: string): boolean => KEY_HEADERS.some((key) => key === name);
   return [...headers.keys()].filter(
-    (name) => name !== ROUTE_HEADER && (name.startsWith(PREFIX) || isKey(name)),
+    (name) => name !== ROUTE_HEADER && (name.startsWith(PREFIX) || isKeyHeader(name)),
   );
 }
 
@@ -191,9 +195,10 @@ function obligedHeaders({ obligations }: Decision): Readonly<Record<string, stri
   const entries = Object.entries(obligations.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), value] as const,
   );
-  const isKey = (name: string): boolean => KEY_HEADERS.some((key) => key === name);
   return Object.fromEntries(
-    entries.filter(([name]) => /^[a-z]/.test(name) && !UNTOUCHABLE.test(name) && !isKey(name)),
+    entries.filter(
+      ([name]) => /^[a-z]/.test(name) && !UNTOUCHABLE.test(name) && !isKeyHeader(name),
+    ),
   );
 }
 

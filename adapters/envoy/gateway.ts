@@ -1,7 +1,4 @@
-import { LRUCache } from "lru-cache";
-import type { Decision } from "../../engine/decision/decision.ts";
 import { WeirError } from "../../engine/errors.ts";
-import type { RawIntent } from "../../engine/intent/intent.ts";
 import type { BundleData } from "../../engine/policy/bundle-data.ts";
 import type { Caller, Weir } from "../../engine/weir.ts";
 import { type Admission, admit, passUnmetered, refuse } from "./from-decision.ts";
@@ -33,33 +30,15 @@ export interface Gateway {
   undelivered(admission: Admission): void;
 }
 
-/** Answers that are kept for a request that is asked about again with more of its body. */
-const RECENT_MAX = 4_096;
-const RECENT_MS = 60_000;
-
 export function createGateway(options: GatewayOptions): Gateway {
   const { onFault, weir } = options;
-  const recent = new LRUCache<string, Decision>({ max: RECENT_MAX, ttl: RECENT_MS });
-  const decide = async (intent: RawIntent, caller: Caller): Promise<Decision> => {
-    const key = JSON.stringify([caller.principal, intent.id]);
-    try {
-      const decision = await weir.decide(intent, caller);
-      recent.set(key, decision);
-      return decision;
-    } catch (thrown) {
-      // Envoy's id is of one request: other content is the same one with more of its body.
-      const known = WeirError.from(thrown).code === "intent.conflict" ? recent.get(key) : undefined;
-      if (known === undefined) throw thrown;
-      return { ...known, replayed: true };
-    }
-  };
   return {
     judge: async (request, evidence) => {
       const call = readCall(request);
       try {
         const caller = identifyCaller(evidence, options.identity, options.keys);
         if (call.isUnmetered && options.unmetered === "allow") return passUnmetered(request, call);
-        return await judgeCall(request, call, caller, { ...options, decide });
+        return await judgeCall(request, call, caller, options);
       } catch (thrown) {
         const error = WeirError.from(thrown);
         if (error.code === "internal") onFault(error);
@@ -76,16 +55,14 @@ async function judgeCall(
   request: GatewayRequest,
   call: Call,
   caller: Caller,
-  options: Pick<GatewayOptions, "principals" | "tickets" | "weir"> & {
-    readonly decide: (intent: RawIntent, caller: Caller) => Promise<Decision>;
-  },
+  options: GatewayOptions,
 ): Promise<Admission> {
   const principals = options.principals();
   const known = Object.hasOwn(principals, caller.principal)
     ? principals[caller.principal]
     : undefined;
   const intent = toIntent(request, call, known);
-  const decision = await options.decide(intent, caller);
+  const decision = await options.weir.decide(intent, caller);
   try {
     return admit({ call, caller, decision, request, tickets: options.tickets });
   } catch (thrown) {

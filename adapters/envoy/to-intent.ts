@@ -26,7 +26,7 @@ export interface Call {
   /** Null where the body could not be read; the intent then says why. */
   readonly facts: RequestFacts | null;
   readonly bytes: Uint8Array;
-  /** Why there are no facts: "unknown_route", "unreadable_body", "no_model"; "" where there are. */
+  /** Why there are no facts: "unknown_route", "unreadable_body", "no_model", "background"; "" where there are. */
   readonly problem: string;
   /** What is wrong with the body, for people. */
   readonly detail: string;
@@ -53,10 +53,21 @@ export function readCall(request: GatewayRequest): Call {
     return { ...nothing, detail: reading.reason, isUnmetered: false, problem: "unreadable_body" };
   }
   const { facts } = reading;
-  const problem = facts.model === "" ? "no_model" : "";
-  const detail = problem === "" ? "" : "the request names no model";
+  const problem = problemOf(facts);
+  const detail = problem === "" ? "" : DETAILS[problem];
   return { ...nothing, detail, facts: problem === "" ? facts : null, isUnmetered: false, problem };
 }
+
+function problemOf(facts: RequestFacts): keyof typeof DETAILS | "" {
+  if (facts.model === "") return "no_model";
+  return facts.flags.includes("background") ? "background" : "";
+}
+
+const DETAILS = {
+  no_model: "the request names no model",
+  // Its answer holds no figures, and the one that does comes to a read that nobody meters.
+  background: "a call in the background tells nobody what it used",
+} as const;
 
 /** One spelling of a path alone: another may be another call to the provider than it is to us. */
 function plainRoute(path: string, route: ProviderRoute | null): ProviderRoute | null {
@@ -75,9 +86,10 @@ function shown(text: string): string {
   return text.slice(0, 80).replaceAll(/[^!-~]/g, "?");
 }
 
-/** An upgrade turns a read into a session that no one meters. */
-function isPlain({ headers }: GatewayRequest): boolean {
-  return !headers.has("upgrade") && !headers.has("x-envoy-original-method");
+/** An upgrade or another method turns a read into what no one meters; an escape hides what is read. */
+function isPlain({ headers, path }: GatewayRequest): boolean {
+  const names = ["upgrade", "x-envoy-original-method", "x-http-method-override"];
+  return !names.some((name) => headers.has(name)) && !path.split("?", 1)[0]?.includes("%");
 }
 
 /**
@@ -104,13 +116,19 @@ export function toIntent(
     model: `${provider}:${facts.model}`,
     operation: facts.operation,
     serviceTier: facts.serviceTier,
-    tokens: { input: expected, inputP95: p95, n: facts.answers, outputMax: facts.outputMax },
+    tokens: {
+      cacheWrite: facts.cacheWrite === "none" ? 0 : expected,
+      input: expected,
+      inputP95: p95,
+      n: facts.answers,
+      outputMax: facts.outputMax,
+    },
   };
 }
 
-/** Providers whose API the client speaks and the Envoy route leads to: a reroute stays among them. */
-function reachable({ provider }: Call, route: GatewayRequest["route"]): readonly string[] {
+/** Providers that take the call in this form and that the Envoy route leads to: a reroute stays among them. */
+function reachable(call: Call, route: GatewayRequest["route"]): readonly string[] {
   const listed = (route["weir.providers"] ?? "").split(",").map((name) => name.trim());
   const names = listed.filter((name) => name !== "");
-  return names.length > 0 ? names : [provider];
+  return names.length > 0 && call.route?.format === "openai.chat" ? names : [call.provider];
 }

@@ -34,9 +34,12 @@ export function readingOf(
  * The stated rule of settlement, first match:
  * 1. the answer tells usage: that, whatever its status;
  * 2. the provider was not reached: nothing ran, what was held is released;
- * 3. the provider refused (a status of 400 or more): nothing, as an estimate;
+ * 3. the provider itself refused (a status of 400 or more): nothing, as an estimate;
  * 4. a whole or a cut answer without figures: the input as estimated from the request, the output from
  *    what was seen, one token an event or one for four bytes, at most what was decided.
+ *
+ * Anthropic's streams tell the input first and their output only at the end: cut before that, the output
+ * is that of rule 4.
  */
 export function settlementOf(
   ticket: Ticket,
@@ -46,16 +49,20 @@ export function settlementOf(
   const { decisionId } = ticket;
   const usage = reading?.usage ?? null;
   const outcome = outcomeOf(reading, end);
+  const seen = end.events > 0 ? end.events : Math.ceil(end.bodyBytes / 4);
+  const output = Math.min(seen, ticket.outputTokensMax);
   if (usage !== null) {
     const serviceTier = reading?.serviceTier ?? "";
+    if (ticket.format === "anthropic.messages" && end.events > 0 && reading?.outcome === "") {
+      const known = { ...usage, output: Math.max(usage.output, output) };
+      return report({ basis: "estimated", outcome, serviceTier, usage: known }, decisionId);
+    }
     return report({ basis: "provider", outcome, serviceTier, usage: { ...usage } }, decisionId);
   }
   if (!end.reached) return { decisionId, kind: "cancel" };
-  if (end.status >= 400) {
+  if (end.status >= 400 && end.cut !== "provider") {
     return report({ basis: "estimated", outcome: "error", usage: NOTHING }, decisionId);
   }
-  const seen = end.events > 0 ? end.events : Math.ceil(end.bodyBytes / 4);
-  const output = Math.min(seen, ticket.outputTokensMax);
   const estimated = { input: ticket.inputTokens, output };
   return report({ basis: "estimated", outcome, usage: estimated }, decisionId);
 }

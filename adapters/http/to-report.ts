@@ -28,7 +28,7 @@ const REPORT: Fields = {
  * A report in the JSON mapping of the proto, as `intentFromJson` takes an intent. `raw_usage.json` may be
  * JSON in a string, or the JSON itself. A name that is none is `report.invalid`.
  */
-export function reportFromJson(json: unknown, path = "report"): RawReport {
+function reportFromJson(json: unknown, path = "report"): RawReport {
   return fromJson(json, REPORT, path) as RawReport;
 }
 

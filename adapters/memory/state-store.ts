@@ -34,7 +34,7 @@ const HOUSEKEEPING_MS = 3_600_000;
 
 /**
  * The state of one node, in its own memory. Every method does its work before it first yields, so
- * calls are atomic. Durable through the log alone: see adapters/embedded/recover.ts.
+ * calls are atomic. Durable through the log alone: see ./recover.ts.
  */
 export class MemoryStateStore implements StateStore {
   readonly reservations = new Map<string, Reservation>();

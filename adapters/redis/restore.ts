@@ -33,11 +33,12 @@ export function restoreCall(stored: StoredDecision): ScriptCall {
     tenant,
   };
   const links = linksOf(request);
+  const intentMs = LIMITS.idempotencyGraceMs + (live ? LIMITS.reservationTtlMs : 0);
   const throttledMs = answer.decidedAtMs + answer.retryAfterMs;
   const kept = [record.id, reservation.content_digest, answer.effect, live ? 1 : 0, throttledMs];
   const call = new ScriptCall()
     .key(keys.reservation(record.id), keys.intent(links.intent), keys.deadlines)
-    .value(record.id, reservation.deadline_ms, live, LIMITS.idempotencyGraceMs, kept.join(" "))
+    .value(record.id, reservation.deadline_ms, live, intentMs, kept.join(" "))
     .value(DAY_MS + LIMITS.lateReportMs)
     .value("state", restored.state, "plan", planText(links, request))
     .value("life", `${restored.admitted ? 1 : 0} 0 ${restored.counted}`)

@@ -56,7 +56,9 @@ export class RedisStateStore implements StateStore {
     this.#client = client;
     this.#controls = new Controls(client);
     this.#reservations = new Reservations(client);
-    this.#sweep = new Sweep(client, this.#reservations, this.#doubts);
+    this.#sweep = new Sweep(client, this.#reservations, this.#doubts, (nowMs) =>
+      this.#controls.forgetGrants(nowMs),
+    );
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveReply> {

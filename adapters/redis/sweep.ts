@@ -20,11 +20,18 @@ export class Sweep {
   readonly #client: RedisClient;
   readonly #reservations: Reservations;
   readonly #doubts: Doubts;
+  readonly #forgetGrants: (nowMs: number) => Promise<void>;
   readonly #expire = new Script("expire");
   readonly #forget = new Script("forget");
   #housekeptMs = Number.NEGATIVE_INFINITY;
 
-  constructor(client: RedisClient, reservations: Reservations, doubts: Doubts) {
+  constructor(
+    client: RedisClient,
+    reservations: Reservations,
+    doubts: Doubts,
+    forgetGrants: (nowMs: number) => Promise<void>,
+  ) {
+    this.#forgetGrants = forgetGrants;
     this.#client = client;
     this.#reservations = reservations;
     this.#doubts = doubts;
@@ -100,13 +107,14 @@ export class Sweep {
     return ends;
   }
 
-  /** Once an hour one of the nodes lets go of scopes, principals and instances that were idle for long. */
+  /** Once an hour one of the nodes lets go of what was idle for long, and of grants that have ended. */
   async #housekeep(tags: ReadonlySet<string>, nowMs: number): Promise<void> {
     if (performance.now() - this.#housekeptMs < HOUSEKEEPING_SECONDS * 1_000) return;
     this.#housekeptMs = performance.now();
     const turn = this.#client.set(`${PREFIX}housekept`, "1", "EX", HOUSEKEEPING_SECONDS, "NX");
     if ((await answered(turn)) === null) return;
     for (const tag of tags) await this.forget(tag, nowMs);
+    await this.#forgetGrants(nowMs);
   }
 
   /** One pass over the state of a tag. */

@@ -139,6 +139,8 @@ export class AuditLog {
     if (present === null) throw new Error("begin comes first");
     const next = this.#keys.createNext(present.verifier.name);
     const [before, after] = [present.verifier.text, next.verifier.text];
+    // A checkpoint that falls due while the record is written is signed by both too.
+    this.#trail.signWith(present, next);
     await this.control({ action: "audit_key.set", after, before, reason });
     await this.#vouch(present, next);
     return { after, before };
@@ -148,9 +150,9 @@ export class AuditLog {
     await this.log.close(() => this.#trail.close());
   }
 
-  /** The first thing a log says after it could not be written: that calls were refused meanwhile. */
+  /** What a log says soon after it could not be written: that calls were refused meanwhile. */
   #noteOutage({ cause, lines }: Outage): void {
-    const reason = `${lines} records could not be written: ${cause}; their calls were refused`;
+    const reason = `${lines} attempts to write a record failed: ${cause}; calls were refused meanwhile`;
     const change = { action: "log.interrupted", after: "", before: "", reason } as const;
     this.control(change).catch((thrown: unknown) => this.#place.onNote(WeirError.from(thrown)));
   }

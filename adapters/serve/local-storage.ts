@@ -35,6 +35,15 @@ export async function openLocalStorage(
 ): Promise<Storage> {
   mkdirSync(config.data, { recursive: true, mode: 0o700 });
   const lock = lockFolder(config.data);
+  const closers: (() => unknown)[] = [];
+  const closeAll = async (): Promise<void> => {
+    const failed: unknown[] = [];
+    for (const close of closers.toReversed()) {
+      await Promise.resolve(close()).catch((fault: unknown) => failed.push(fault));
+    }
+    lock.release();
+    if (failed.length > 0) throw failed[0];
+  };
   try {
     const layout = dataLayout(config.data);
     const bundles = new FolderBundles(
@@ -47,6 +56,7 @@ export async function openLocalStorage(
       logFolder: layout.log,
       onNote,
     });
+    closers.push(() => audit.close());
     const { log } = audit;
     if (log.repaired !== "") onNote(new WeirError("log.corrupt", `repaired: ${log.repaired}`));
     const ledger = new SegmentLedger(layout.log);
@@ -54,10 +64,13 @@ export async function openLocalStorage(
     const kept = await (config.state === "memory"
       ? rebuilt(opened, onNote)
       : shared(config, opened, onNote));
+    // Whatever is still to be written is, before the state goes.
+    closers.unshift(() => kept.close());
     await audit.begin();
     await noteBundle(opened);
     await noteMode(audit, config.mode);
     const keys = new KeyJournal(config.data, audit, onNote);
+    closers.push(() => keys.close());
     await keys.record();
     return {
       bundles,
@@ -65,15 +78,11 @@ export async function openLocalStorage(
       state: kept.state,
       log,
       ledger,
-      close: async () => {
-        await keys.close();
-        await audit.close();
-        kept.close();
-        lock.release();
-      },
+      close: closeAll,
     };
   } catch (thrown) {
-    lock.release();
+    // What kept it from opening is the fault to tell of.
+    await closeAll().catch(() => {});
     throw thrown;
   }
 }

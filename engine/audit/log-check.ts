@@ -96,11 +96,6 @@ export class LogCheck {
     if (record.before !== "") {
       this.#replaced.set(record.before, { by: after.text, record: this.#frontier.size });
     }
-    // Who trusts a later key takes the earlier one on its word.
-    const before = this.#named.get(record.before);
-    if (this.#trusted.has(after.text) && before !== undefined) {
-      this.#trusted.set(before.key.text, before.key);
-    }
   }
 
   finish(): LogProof {

@@ -32,7 +32,9 @@ export interface AuditReport {
   /** Decisions by the bundle that made them. */
   readonly bundles: Readonly<Record<string, number>>;
   /** Whoever was given more than a budget allows, and by whom. */
-  readonly waivers: readonly GrantRecord[];
+  readonly grants: readonly GrantRecord[];
+  /** Decisions that a waiver of the bundle's data let through, by the waiver's id. */
+  readonly waivers: Readonly<Record<string, number>>;
   /** Stretches in shadow. */
   readonly shadow: readonly Period[];
   /** Stretches in which calls ran without the guarantee of their budgets. */
@@ -62,7 +64,8 @@ export class ReportBuilder {
   readonly #reasons = new Map<string, number>();
   readonly #rejected = new Map<string, number>();
   readonly #bundles = new Map<string, number>();
-  readonly #waivers: GrantRecord[] = [];
+  readonly #grants: GrantRecord[] = [];
+  readonly #waivers = new Map<string, number>();
   readonly #changes: { number: number; record: ChangeRecord }[] = [];
   readonly #shadow = new Periods();
   readonly #failOpen = new Periods();
@@ -96,7 +99,7 @@ export class ReportBuilder {
       case "entry":
         return;
       case "grant":
-        this.#waivers.push(line);
+        this.#grants.push(line);
         this.#changes.push({ number, record: line });
         return;
       case "freeze":
@@ -119,7 +122,8 @@ export class ReportBuilder {
       reasons: sorted(this.#reasons),
       rejected: sorted(this.#rejected),
       bundles: sorted(this.#bundles),
-      waivers: this.#waivers,
+      grants: this.#grants,
+      waivers: sorted(this.#waivers),
       shadow: this.#shadow.all(),
       fail_open: this.#failOpen.all(),
       gaps: this.#gaps,
@@ -135,6 +139,8 @@ export class ReportBuilder {
     count(this.#bundles, record.bundle.digest);
     for (const code of new Set(decision.reasons.map((reason) => reason.code)))
       count(this.#reasons, code);
+    for (const id of new Set(decision.reasons.flatMap(({ waiver }) => waiver ?? [])))
+      count(this.#waivers, id);
     const isShadow = record.mode === "shadow";
     this.#shadow.take(record, isShadow, isShadow && decision.would_be !== "allow");
     this.#failOpen.take(record, decision.admission !== "" && !isShadow, false);
@@ -152,7 +158,8 @@ export class ReportBuilder {
   }
 
   #passTo(atMs: number): void {
-    if (atMs - this.#latestMs >= this.#options.gapMs) {
+    // From the beginning: what was before the first record is no gap.
+    if (this.#latestMs > 0 && atMs - this.#latestMs >= this.#options.gapMs) {
       this.#gaps.push({ from_ms: this.#latestMs, until_ms: atMs });
     }
     if (atMs > this.#latestMs) this.#latestMs = atMs;

@@ -73,7 +73,7 @@ export class Frontier {
 }
 
 /** Leaves of a block; inner nodes are kept from this size on. */
-export const BLOCK_LEAVES = 256;
+const BLOCK_LEAVES = 256;
 const BLOCK_LEVEL = 8;
 
 /**

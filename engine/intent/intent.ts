@@ -84,8 +84,6 @@ export interface IntentTokens {
  * What an adapter hands over before anything is checked. Counts may still be anything a decoder
  * yields: a number, a bigint above 2^53, or a string.
  */
-export type RawCount = number | bigint | string | undefined;
-
 export interface RawIntent {
   readonly id?: unknown;
   readonly attribution?: Readonly<Record<string, unknown>> | undefined;

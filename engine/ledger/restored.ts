@@ -16,7 +16,11 @@ import { reportEntryId } from "./settle.ts";
 export interface RestoredReservation {
   readonly admitted: boolean;
   readonly holds: readonly Hold[];
-  /** What is still held and what was settled on each, parallel to `holds`; empty if nothing ever was held. */
+  /**
+   * What is still held and what was settled on each, parallel to `holds`; empty if nothing ever was held. A
+   * store that has forgotten a reservation holds nothing for it: it was ended, if by another node, or its
+   * balances were lost with it.
+   */
   readonly held: bigint[];
   readonly settled: bigint[];
   state: Exclude<ReservationState, "judging">;
@@ -40,7 +44,7 @@ export function restoredReservation({ later, record }: StoredDecision): Restored
     costPicoUsd: 0n,
     counted: 0,
     digest: "",
-    held: held ? holds.map((hold) => hold.amount) : [],
+    held: held ? holds.map(() => 0n) : [],
     holds,
     isRetry: wasRetry(record),
     sequence: 0,
@@ -86,7 +90,6 @@ function applyPostings(reservation: RestoredReservation, line: EntryRecord): voi
   for (const posting of line.postings) {
     const index = reservation.holds.findIndex((hold) => hold.instance === posting.instance);
     if (index < 0) continue;
-    reservation.held[index] = (reservation.held[index] ?? 0n) + BigInt(posting.held_delta);
     reservation.settled[index] = (reservation.settled[index] ?? 0n) + BigInt(posting.settled_delta);
   }
 }

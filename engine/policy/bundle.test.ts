@@ -21,6 +21,7 @@ describe("a bundle", () => {
       0,
       "config.limits.reservation_ttl_ms: 0 is not a whole number",
     ],
+    ["limits", "degrade_share_precent", 9, "config.limits.degrade_share_precent: no limit has"],
     ["limits", "default_sensitivity", "secret", '"secret" is not accepted'],
     [
       "modes",

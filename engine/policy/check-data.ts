@@ -69,14 +69,32 @@ export function checkData(data: BundleData): void {
 function tunedFaults({ limits, tuning }: BundleData): readonly FieldViolation[] {
   return (["teams", "tenants"] as const).flatMap((kind) =>
     Object.entries(tuning?.[kind] ?? {}).flatMap(([owner, tuned]) =>
-      limitFaults({ ...limits, ...tuned }, `config.tuning.${kind}["${owner}"]`).filter(
-        ({ field }) => Object.keys(tuned).some((name) => field.split(/[.[]/).includes(name)),
-      ),
+      tunedLimitFaults(limits, tuned, `config.tuning.${kind}["${owner}"]`),
     ),
   );
 }
 
+function tunedLimitFaults(
+  limits: PolicyLimits,
+  tuned: Partial<PolicyLimits>,
+  at: string,
+): readonly FieldViolation[] {
+  if (tuned.reservation_ttl_ms !== undefined) {
+    const description = "is the same for everybody: it acts before a call is known";
+    return [{ description, field: `${at}.reservation_ttl_ms` }];
+  }
+  const names = Object.keys(tuned);
+  return limitFaults({ ...limits, ...tuned }, at).filter(({ field }) =>
+    names.some((name) => field === `${at}.${name}` || field.startsWith(`${at}.${name}.`)),
+  );
+}
+
 function limitFaults(limits: PolicyLimits, at: string): readonly FieldViolation[] {
+  const unknown = Object.keys(limits).filter((name) => !LIMIT_NAMES.includes(name));
+  if (unknown.length > 0) {
+    const description = `no limit has that name; they are ${LIMIT_NAMES.toSorted().join(", ")}`;
+    return unknown.map((name) => ({ description, field: `${at}.${name}` }));
+  }
   const counts = [...COUNTS, ...OPTIONAL_COUNTS.filter((name) => limits[name] !== undefined)];
   const faults = counts.flatMap((name) => countFault(`${at}.${name}`, limits[name]));
   const words = SENSITIVITIES.filter((word) => word !== "unspecified");
@@ -126,6 +144,17 @@ const WORD_LISTS = [
   "permanent_errors",
   "provider_errors",
 ] as const satisfies readonly (keyof PolicyLimits)[];
+
+/** Every limit: a misspelt one that may be absent would switch its rule off. */
+const LIMIT_NAMES: readonly string[] = [
+  ...COUNTS,
+  ...OPTIONAL_COUNTS,
+  ...WORD_LISTS,
+  "default_sensitivity",
+  "output_tokens",
+  "retention_days",
+  "warning_percents",
+];
 
 const MODEL_COUNTS = [
   "tier",

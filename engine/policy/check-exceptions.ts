@@ -1,14 +1,7 @@
 import type { FieldViolation } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { isDay } from "../pricing/price-rows.ts";
-import type {
-  BundleData,
-  CallMatch,
-  HoursData,
-  PolicyLimits,
-  RuleModes,
-  WaiverData,
-} from "./bundle-data.ts";
+import type { BundleData, CallMatch, HoursData, RuleModes, WaiverData } from "./bundle-data.ts";
 import { WEEKDAYS } from "./local-time.ts";
 
 const RULE_MODES = ["enforce", "shadow", "off"];
@@ -30,19 +23,6 @@ const MATCHED = [
   "user",
 ];
 
-/** Limits that the rules read by call; the others act before a call is known or bind the engine. */
-const UNTUNABLE: readonly string[] = ["reservation_ttl_ms"];
-/** Those that may be absent from `limits` and present here. */
-const TUNABLE = [
-  "cache_gap_tokens",
-  "degrade_share_percent",
-  "degrade_strip",
-  "flex_deadline_ms",
-  "provider_errors",
-  "retention_days",
-  "warning_percents",
-] as const satisfies readonly (keyof PolicyLimits)[];
-
 /**
  * Faults of what bends the rules: modes, hours, waivers, tuning. A misspelt field would widen or
  * narrow what nobody meant. Values of tuned limits are checked where limits are.
@@ -54,7 +34,6 @@ export function exceptionFaults(data: BundleData): readonly FieldViolation[] {
     ...all.flatMap((hours, index) => hoursFaults(hours, `config.hours[${index}]`)),
     ...waivers.flatMap((waiver, index) => waiverFaults(waiver, `config.waivers[${index}]`)),
     ...countFaults(data),
-    ...tuningFaults(data),
   ];
 }
 
@@ -130,8 +109,13 @@ interface FieldCode {
 function modeFaults(modes: BundleData["modes"]): readonly FieldViolation[] {
   const check = (field: string, values: object, words: readonly string[]): FieldViolation[] =>
     Object.entries(values)
-      .filter(([, mode]) => !words.includes(mode as string))
-      .map(([name, mode]) => notOneOf(`config.modes.${field}["${name}"]`, mode, words));
+      .filter(
+        ([name, mode]) =>
+          !(words.includes(mode as string) && (mode === "enforce" || !isFirm(name))),
+      )
+      .map(([name, mode]) =>
+        notOneOf(`config.modes.${field}["${name}"]`, mode, isFirm(name) ? ["enforce"] : words),
+      );
   const each = (field: "team_rules" | "tenant_rules"): FieldViolation[] =>
     Object.entries(modes[field] ?? {}).flatMap(([name, rules]) =>
       check(`${field}["${name}"]`, rules, RULE_MODES),
@@ -144,6 +128,8 @@ function modeFaults(modes: BundleData["modes"]): readonly FieldViolation[] {
   ];
 }
 
+const TIME = /^([01]\d|2[0-3]):[0-5]\d$|^24:00$/;
+
 function hoursFaults(hours: HoursData, field: string): FieldViolation[] {
   const faults = [...wordFault(`${field}.id`, hours.id), ...matchFaults(hours.match, field)];
   for (const [name, latest] of [
@@ -151,14 +137,18 @@ function hoursFaults(hours: HoursData, field: string): FieldViolation[] {
     ["to", "24:00"],
   ] as const) {
     const time = hours[name];
-    if (/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/.test(time) && time <= latest) continue;
+    if (typeof time === "string" && TIME.test(time) && time <= latest) continue;
     const description = `${JSON.stringify(time)} is not a time from 00:00 to ${latest}`;
     faults.push({ description, field: `${field}.${name}` });
   }
   if (hours.from === hours.to) {
     faults.push({ description: `${hours.to} is from too: no hours`, field: `${field}.to` });
   }
-  for (const day of Array.isArray(hours.weekdays) ? hours.weekdays : [hours.weekdays]) {
+  if (!Array.isArray(hours.weekdays) || hours.weekdays.length === 0) {
+    faults.push({ description: "not a list of at least one day", field: `${field}.weekdays` });
+    return faults;
+  }
+  for (const day of hours.weekdays) {
     if (!(WEEKDAYS as readonly unknown[]).includes(day)) {
       faults.push(notOneOf(`${field}.weekdays`, day, WEEKDAYS));
     }
@@ -169,6 +159,7 @@ function hoursFaults(hours: HoursData, field: string): FieldViolation[] {
 function waiverFaults(waiver: WaiverData, field: string): FieldViolation[] {
   const faults = [
     ...wordFault(`${field}.id`, waiver.id),
+    ...wordFault(`${field}.code`, waiver.code),
     ...wordFault(`${field}.approver`, waiver.approver),
     ...wordFault(`${field}.reason`, waiver.reason),
     ...matchFaults(waiver.match, field),
@@ -177,8 +168,12 @@ function waiverFaults(waiver: WaiverData, field: string): FieldViolation[] {
     const description = `${JSON.stringify(waiver.until)} is not a day such as "2026-12-31"`;
     faults.push({ description, field: `${field}.until` });
   }
-  if (/^(shape|freeze)\./.test(waiver.code)) {
+  if (isFirm(waiver.code)) {
     const description = `${waiver.code} cannot be waived: malformed input and freezes always count`;
+    faults.push({ description, field: `${field}.code` });
+  }
+  if (HELD.includes(waiver.code)) {
+    const description = `${waiver.code} cannot be waived: what is not held does not run; raise the budget by a grant`;
     faults.push({ description, field: `${field}.code` });
   }
   return faults;
@@ -193,18 +188,13 @@ function countFaults({ hours = [], waivers = [] }: BundleData): FieldViolation[]
     }));
 }
 
-function tuningFaults({ limits, tuning }: BundleData): FieldViolation[] {
-  const tunable = [...TUNABLE, ...Object.keys(limits)]
-    .filter((name, index, names) => names.indexOf(name) === index && !UNTUNABLE.includes(name))
-    .toSorted();
-  return (["teams", "tenants"] as const).flatMap((kind) =>
-    Object.entries(tuning?.[kind] ?? {}).flatMap(([owner, tuned]) =>
-      Object.keys(tuned)
-        .filter((name) => !tunable.includes(name))
-        .map((name) => notOneOf(`config.tuning.${kind}["${owner}"]`, name, tunable)),
-    ),
-  );
+/** Malformed input and freezes always count. */
+function isFirm(code: unknown): boolean {
+  return typeof code === "string" && /^(shape|freeze)\./.test(code);
 }
+
+/** Where nothing is held, nothing may run: a waiver would only change the reason. */
+const HELD = ["budget.exhausted", "budget.quota"];
 
 function matchFaults(match: CallMatch, field: string): FieldViolation[] {
   return Object.entries(match).flatMap(([name, value]) => {

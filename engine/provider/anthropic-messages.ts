@@ -9,7 +9,8 @@ import {
   type UsageMeter,
   type WireFormat,
 } from "./format.ts";
-import { countOf, partOf, tierOf, UsageDraft, type UsageReading } from "./usage.ts";
+import { refusalDetails } from "./refusal.ts";
+import { countOf, tierOf, UsageDraft, type UsageReading } from "./usage.ts";
 
 /** Anthropic's messages. Its streams always tell usage, the input first. */
 export const ANTHROPIC_MESSAGES: WireFormat = {
@@ -33,8 +34,9 @@ export const ANTHROPIC_MESSAGES: WireFormat = {
     readTools(body, facts);
   },
   openMeter: () => new MessagesMeter(),
-  errorBody({ code, decisionId, details, kind, message, retryAfterMs }) {
-    const weir = { ...details, code, decision_id: decisionId, retry_after_ms: retryAfterMs };
+  errorBody(refusal) {
+    const { kind, message } = refusal;
+    const weir = refusalDetails(refusal);
     return { body: { type: "error", error: { type: ERROR_TYPES[kind], message }, weir } };
   },
 };
@@ -192,13 +194,13 @@ class MessagesMeter implements UsageMeter {
     const told = this.#told;
     for (const name in usage) if (usage[name] !== null) told[name] = usage[name];
     const draft = this.#draft;
-    const created = partOf(told, "cache_creation");
+    const created = objectAt(told, "cache_creation");
     const written = countOf(told["cache_creation_input_tokens"]);
     const hour = countOf(created["ephemeral_1h_input_tokens"]);
     // Without a breakdown, and for what it leaves over, the short life is the default.
     const short = Math.max(countOf(created["ephemeral_5m_input_tokens"]), written - hour);
     const read = countOf(told["cache_read_input_tokens"]);
-    const outputs = partOf(told, "output_tokens_details");
+    const outputs = objectAt(told, "output_tokens_details");
     draft.figures({
       input: countOf(told["input_tokens"]) + read + short + hour,
       cacheRead: read,
@@ -209,7 +211,7 @@ class MessagesMeter implements UsageMeter {
     });
     const fast = told["speed"] === "fast" ? "priority" : tierOf(told["service_tier"]);
     draft.serviceTier = fast || draft.serviceTier;
-    const tools = partOf(told, "server_tool_use");
+    const tools = objectAt(told, "server_tool_use");
     draft.beside("web_search", tools["web_search_requests"]);
     draft.beside("web_fetch", tools["web_fetch_requests"]);
     draft.checkNames(usage, "usage", USAGE);

@@ -9,6 +9,7 @@ import {
   type UsageMeter,
   type WireFormat,
 } from "./format.ts";
+import { refusalDetails } from "./refusal.ts";
 import { countOf, tierOf, UsageDraft, type UsageReading } from "./usage.ts";
 
 /** Bedrock's converse and converse-stream; the model stands in the path. */
@@ -34,8 +35,9 @@ export const BEDROCK_CONVERSE: WireFormat = {
     if (isObject(body["promptVariables"])) facts.flags.add("hidden_input");
   },
   openMeter: () => new ConverseMeter(),
-  errorBody({ code, decisionId, details, kind, message, retryAfterMs }) {
-    const weir = { ...details, code, decision_id: decisionId, retry_after_ms: retryAfterMs };
+  errorBody(refusal) {
+    const { kind, message } = refusal;
+    const weir = refusalDetails(refusal);
     return { body: { message, weir }, headers: { "x-amzn-errortype": ERROR_TYPES[kind] } };
   },
 };

@@ -1,6 +1,6 @@
 import { ANTHROPIC_MESSAGES } from "./anthropic-messages.ts";
 import { BEDROCK_CONVERSE } from "./bedrock-converse.ts";
-import { FORMAT_NAMES, type FormatName, type WireFormat } from "./format.ts";
+import type { FormatName, WireFormat } from "./format.ts";
 import { GOOGLE_EMBED_CONTENT, GOOGLE_GENERATE_CONTENT } from "./google.ts";
 import { MISTRAL_CHAT } from "./mistral-chat.ts";
 import { OPENAI_CHAT, OPENAI_COMPLETIONS } from "./openai-chat.ts";
@@ -21,7 +21,3 @@ export const FORMATS: Readonly<Record<FormatName, WireFormat>> = {
   "mistral.chat": MISTRAL_CHAT,
   "bedrock.converse": BEDROCK_CONVERSE,
 };
-
-export function isFormatName(name: unknown): name is FormatName {
-  return FORMAT_NAMES.some((known) => known === name);
-}

@@ -27,7 +27,10 @@ export const GOOGLE_GENERATE_CONTENT: WireFormat = {
   readFacts(body, facts) {
     facts.streamTellsUsage = true;
     const config = either(body, "generationConfig", "generation_config");
-    facts.outputMax = numberAt(config, "maxOutputTokens") || numberAt(config, "max_output_tokens");
+    facts.outputMax = Math.max(
+      numberAt(config, "maxOutputTokens"),
+      numberAt(config, "max_output_tokens"),
+    );
     facts.answers = Math.max(
       1,
       numberAt(config, "candidateCount"),

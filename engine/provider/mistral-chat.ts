@@ -1,6 +1,15 @@
-import { isObject, listAt, numberAt, textAt, type UsageMeter, type WireFormat } from "./format.ts";
+import {
+  isObject,
+  listAt,
+  numberAt,
+  objectAt,
+  textAt,
+  type UsageMeter,
+  type WireFormat,
+} from "./format.ts";
 import { readMessage, takeChoice } from "./openai-chat.ts";
-import { countOf, partOf, UsageDraft, type UsageReading } from "./usage.ts";
+import { refusalDetails } from "./refusal.ts";
+import { countOf, UsageDraft, type UsageReading } from "./usage.ts";
 
 /** Mistral's chat completions. Its streams always end with usage. */
 export const MISTRAL_CHAT: WireFormat = {
@@ -23,8 +32,9 @@ export const MISTRAL_CHAT: WireFormat = {
     for (const name of ["tools", "response_format"]) facts.countMember(name);
   },
   openMeter: () => new MistralMeter(),
-  errorBody({ code, decisionId, details, kind, message, retryAfterMs }) {
-    const weir = { ...details, code, decision_id: decisionId, retry_after_ms: retryAfterMs };
+  errorBody(refusal) {
+    const { code, kind, message } = refusal;
+    const weir = refusalDetails(refusal);
     return { body: { object: "error", message, type: ERROR_TYPES[kind], param: null, code, weir } };
   },
 };
@@ -61,7 +71,7 @@ class MistralMeter implements UsageMeter {
     const name = isObject(usage["prompt_token_details"])
       ? "prompt_token_details"
       : "prompt_tokens_details";
-    const details = partOf(usage, name);
+    const details = objectAt(usage, name);
     draft.figures({
       input: countOf(usage["prompt_tokens"]),
       cacheRead: countOf(details["cached_tokens"] ?? usage["num_cached_tokens"]),

@@ -10,7 +10,7 @@ import {
   type WireFormat,
 } from "./format.ts";
 import { openAiError } from "./openai-error.ts";
-import { countOf, partOf, tierOf, UsageDraft, type UsageReading } from "./usage.ts";
+import { countOf, tierOf, UsageDraft, type UsageReading } from "./usage.ts";
 
 /** OpenAI's chat completions, which many others speak too. */
 export const OPENAI_CHAT: WireFormat = {
@@ -183,9 +183,9 @@ export function readOpenAiUsage(usage: JsonObject, draft: UsageDraft): void {
   const outputName = isObject(usage["completion_tokens_details"])
     ? "completion_tokens_details"
     : "output_tokens_details";
-  const inputs = partOf(usage, inputName);
-  const outputs = partOf(usage, outputName);
-  const writes = partOf(inputs, "cache_write_tokens_details");
+  const inputs = objectAt(usage, inputName);
+  const outputs = objectAt(usage, outputName);
+  const writes = objectAt(inputs, "cache_write_tokens_details");
   const written = countOf(inputs["cache_write_tokens"]);
   // The engine has two lives of a cache: the provider's shortest, and a longer one.
   const long = Math.min(countOf(writes["ttl_12h_tokens"]), written);

@@ -1,8 +1,8 @@
-import type { Refusal } from "./refusal.ts";
+import { type Refusal, refusalDetails } from "./refusal.ts";
 
 /** An error as OpenAI sends it; `weir` beside its own members is for programs. */
 export function openAiError(refusal: Refusal): { readonly body: object } {
-  const { code, decisionId, details, kind, message, retryAfterMs } = refusal;
+  const { code, kind, message } = refusal;
   return {
     body: {
       error: {
@@ -10,7 +10,7 @@ export function openAiError(refusal: Refusal): { readonly body: object } {
         type: TYPES[kind],
         param: null,
         code,
-        weir: { ...details, code, decision_id: decisionId, retry_after_ms: retryAfterMs },
+        weir: refusalDetails(refusal),
       },
     },
   };

@@ -11,6 +11,8 @@ export interface RequestChanges {
   readonly outputMax?: number;
   /** Features to take out: "tools", "web_search". */
   readonly strip?: readonly string[];
+  /** Service tier to ask for, where the format has tiers. */
+  readonly serviceTier?: string;
   /** Ask for the figures at the end of a stream where the request does not. */
   readonly includeUsage?: boolean;
 }
@@ -32,11 +34,14 @@ export function patchRequest(
   const { facts, bytes } = request;
   const format = FORMATS[facts.format];
   const edit = new JsonEdit(bytes);
-  const { includeUsage = false, model, outputMax = 0, strip = [] } = changes;
+  const { includeUsage = false, model, outputMax = 0, serviceTier, strip = [] } = changes;
   if (model !== undefined && model !== facts.model && facts.modelIn === "body") {
     edit.set(["model"], JSON.stringify(model));
   }
   const removed = new Set(strip.flatMap((feature) => format.stripped[feature] ?? []));
+  if (serviceTier !== undefined && TIERED.has(facts.format)) {
+    edit.set(["service_tier"], JSON.stringify(serviceTier));
+  }
   if (outputMax > 0) cap(edit, bytes, facts, outputMax);
   if (strip.includes("web_search") && !removed.has("tools")) dropSearch(edit, bytes);
   if (removed.size > 0) edit.remove(removed);
@@ -51,6 +56,9 @@ export function patchRequest(
     unknownStrips: strip.filter((feature) => !known(feature)),
   };
 }
+
+/** Formats whose requests name a tier as obligations do. */
+const TIERED: ReadonlySet<string> = new Set(["openai.chat", "openai.responses"]);
 
 function cap(edit: JsonEdit, bytes: Uint8Array, facts: RequestFacts, outputMax: number): void {
   const { capPaths } = FORMATS[facts.format];

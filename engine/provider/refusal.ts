@@ -13,12 +13,20 @@ export interface Refusal {
   readonly details: Readonly<Record<string, string>>;
 }
 
+/** What every format says beside its own members, for programs. */
+export function refusalDetails({ code, decisionId, details, retryAfterMs }: Refusal): object {
+  return { ...details, code, decision_id: decisionId, retry_after_ms: retryAfterMs };
+}
+
 /** A reason of a decision, as far as a refusal tells it. */
 export interface RefusalReason {
   readonly code: string;
   readonly rule: string;
   readonly message: string;
   readonly params: Readonly<Record<string, string | number | boolean>>;
+  /** Present where the reason did not count. */
+  readonly shadow?: boolean;
+  readonly waiver?: string;
 }
 
 /** A decision that refuses, as far as a refusal tells it. */
@@ -34,7 +42,9 @@ export interface RefusedDecision {
 /** The refusal that tells of a decision: rule, budget, reset time, what helps, decision id. */
 export function refusalOf(decision: RefusedDecision): Refusal {
   const { decidedAtMs, effect, id, retryAfterMs } = decision;
-  const [reason] = decision.reasons;
+  const reason = decision.reasons.find(
+    ({ shadow, waiver }) => shadow !== true && waiver === undefined,
+  );
   const code = reason?.code ?? `policy.${effect}`;
   const details: Record<string, string> = {
     rule: reason?.rule ?? "",
@@ -60,7 +70,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   authorization: "ask the owner of the policy to allow this model for the team",
   budget: "wait for the budget to reset or ask an operator for a grant",
   freeze: "ask the operator who set the freeze",
-  residency: "use a model in the region the data must stay in",
+  hours: "wait for the hours in which such calls run",
   retry: "wait longer between tries",
   sensitivity: "use a model cleared for this data",
   velocity: "send fewer calls",

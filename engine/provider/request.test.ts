@@ -398,3 +398,38 @@ describe("refusals", () => {
     expect(fault.headers["x-should-retry"]).toBeUndefined();
   });
 });
+
+describe("what one request could hide from us", () => {
+  it("is refused where Google's two spellings of a member are both given", () => {
+    const both = { contents: [], generationConfig: {}, generation_config: { candidateCount: 8 } };
+    expect(reading("google.generate_content", JSON.stringify(both), "m")).toMatchObject({
+      ok: false,
+    });
+    const caps = { generationConfig: { maxOutputTokens: 1, max_output_tokens: 60_000 } };
+    expect(facts("google.generate_content", caps, "m").outputMax).toBe(60_000);
+  });
+
+  it("a tier is put where the format has tiers, and nowhere else", () => {
+    const body = '{"model":"m"}';
+    expect(changed("openai.chat", body, { serviceTier: "flex" })).toContain(
+      '"service_tier":"flex"',
+    );
+    expect(changed("anthropic.messages", body, { serviceTier: "flex" })).toBe(body);
+  });
+
+  it("a refusal names the reason that counted", () => {
+    const reason = { message: "m", params: {}, rule: "r" };
+    const { code } = refusalOf({
+      decidedAtMs: 0,
+      effect: "block",
+      id: "d",
+      reasons: [
+        { ...reason, code: "sensitivity.clearance", waiver: "w-1" },
+        { ...reason, code: "agent.loop", shadow: true },
+        { ...reason, code: "agent.depth" },
+      ],
+      retryAfterMs: 0,
+    });
+    expect(code).toBe("agent.depth");
+  });
+});

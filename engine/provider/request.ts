@@ -64,7 +64,7 @@ export function readRequest(path: PathFacts, body: Uint8Array | string): Request
   const format = FORMATS[path.format];
   const start = bytes.indexOf(OPEN_BRACE);
   const members = membersAt(bytes, start);
-  const twice = doubled(members.map(({ name }) => name));
+  const twice = doubled(members.map(({ name }) => spellingOf(path.format, name)));
   if (twice !== undefined) {
     return { ok: false, reason: `the member ${JSON.stringify(twice.slice(0, 64))} is given twice` };
   }
@@ -101,6 +101,12 @@ function parse(body: Uint8Array | string): JsonObject | string {
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const OPEN_BRACE = 0x7b;
+
+/** Google takes a name in either case, so both are one member. */
+function spellingOf(format: FormatName, name: string): string {
+  if (!format.startsWith("google.")) return name;
+  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
 
 function doubled(names: readonly string[]): string | undefined {
   const seen = new Set<string>();

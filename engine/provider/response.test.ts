@@ -238,3 +238,12 @@ describe("settledUsage", () => {
     expect(settled).toMatchObject({ basis: "estimated", usage: { input: 50, output: 5 } });
   });
 });
+
+it("an answer that names only its cap tells no usage, and one nested too deeply tells nothing", () => {
+  const queued = { max_output_tokens: 4_096, object: "response", status: "queued", usage: null };
+  expect(readUsageJson("openai.responses", queued).usage).toBeNull();
+  const deep = JSON.parse(`${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`) as unknown;
+  const parts = [{ functionCall: { args: deep } }];
+  const answer = { candidates: [{ content: { parts } }], usageMetadata: { promptTokenCount: 1 } };
+  expect(readUsageJson("google.generate_content", answer).usage).toBeNull();
+});

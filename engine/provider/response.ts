@@ -57,9 +57,19 @@ export function openResponseReader(format: FormatName, contentType: string): Res
 
 /**
  * Reads what a caller kept of a response: the whole of it, its usage object alone, or a list of the
- * events that told usage, in their order.
+ * events that told usage, in their order. One nested deeper than the stack tells nothing.
  */
 export function readUsageJson(format: FormatName, json: unknown): UsageReading {
+  try {
+    return readDocuments(format, json);
+  } catch (thrown) {
+    // Only JSON.stringify recurses.
+    if (!(thrown instanceof RangeError)) throw thrown;
+    return FORMATS[format].openMeter().reading();
+  }
+}
+
+function readDocuments(format: FormatName, json: unknown): UsageReading {
   const meter = FORMATS[format].openMeter();
   const documents = Array.isArray(json) ? (json as readonly unknown[]) : [json];
   for (const document of documents) meter.take(document);
@@ -77,7 +87,9 @@ function isBare(document: unknown): boolean {
     isObject(document) &&
     Object.entries(document).some(
       ([name, value]) =>
-        /token/i.test(name) && (typeof value === "number" || typeof value === "string"),
+        /token/i.test(name) &&
+        !/^max_/i.test(name) &&
+        (typeof value === "number" || typeof value === "string"),
     )
   );
 }

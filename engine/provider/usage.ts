@@ -1,6 +1,6 @@
 import type { Outcome } from "../ledger/report.ts";
 import type { ServiceTier } from "../intent/intent.ts";
-import { isObject, type JsonObject } from "./format.ts";
+import type { JsonObject } from "./format.ts";
 import { TextCounter, type TextCount } from "./text-count.ts";
 
 /**
@@ -104,12 +104,6 @@ export function countOf(value: unknown): number {
   const number = typeof value === "string" && /^\d{1,10}$/.test(value) ? Number(value) : value;
   if (typeof number !== "number" || !Number.isFinite(number) || number <= 0) return 0;
   return Math.min(COUNT_MAX, Math.ceil(number));
-}
-
-/** The members of an object that may be absent or null. */
-export function partOf(object: JsonObject, name: string): JsonObject {
-  const part = object[name];
-  return isObject(part) ? part : {};
 }
 
 /** The tier by the provider's word; "" for a word that is not known. */

@@ -207,8 +207,7 @@ export type ControlAction =
   | "api_key.revoked"
   | "audit_key.set"
   | "log.interrupted"
-  | "mode.set"
-  | "person.erased";
+  | "mode.set";
 
 /** A control action: who did what to what, why, and what it was before and after. */
 export interface ControlRecord {

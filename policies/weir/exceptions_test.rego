@@ -133,3 +133,10 @@ test_calls_without_a_team_have_no_team_modes if {
 	not "agent.depth" in {r.code | some r in weir.decision.reasons} with input as call
 		with data.config as moded(modes)
 }
+
+test_waived_sensitivity_is_not_rerouted if {
+	call := testing.changed({"intent": {"data": {"classes": ["phi"]}}})
+	config := waived([object.union(waiver, {"code": "sensitivity.class"})])
+	weir.decision.effect == "allow" with input as call with data.config as config
+	weir.decision.routes == [] with input as call with data.config as config
+}

@@ -76,16 +76,12 @@ shown(f) := object.union(object.remove(f, ["cure"]), {"shadow": true}) if mode(f
 
 shown(f) := object.union(object.remove(f, ["cure"]), {"waiver": waivers(f)[0]}) if {
 	mode(f.code) == "enforce"
-	count(waivers(f)) > 0
 }
 
 # Whatever is not said to be in shadow or off counts, a finding without a code too.
 waived(f) if mode(f.code) in ["shadow", "off"]
 
-waived(f) if {
-	mode(f.code) == "enforce"
-	count(waivers(f)) > 0
-}
+waived(f) if count(waivers(f)) > 0
 
 # Where tenant, team and everybody's modes differ, the strictest holds.
 default mode(_) := "enforce"
@@ -113,13 +109,18 @@ default of_team := {}
 of_team := data.config.modes.team_rules[input.intent.attribution.team]
 
 # Ids of the waivers that cover a finding: in the order of the bundle, so the same one is always named.
-waivers(f) := [waiver.id |
+waivers(f) := [waiver.id | some waiver in waiving; waiver.code == f.code]
+
+# Those that are about this call: looked for once, however many findings there are.
+waiving := [waiver |
 	some waiver in data.config.waivers
-	waiver.code == f.code
+	waiver.code in codes
 	waiver.until >= input.facts.local_date
-	not always(f.code)
+	not always(waiver.code)
 	call.matches(waiver.match)
 ]
+
+codes := {f.code | some list in [deny, throttle, reroute, oblige, advise]; some f in list}
 
 # Malformed input and freezes are never in shadow.
 always(code) if startswith(code, "shape.")

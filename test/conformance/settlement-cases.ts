@@ -256,7 +256,7 @@ export const settlementCases: readonly Case[] = [
       });
       const reply = await store.settle(reportOf(1, { chargedNanoUsd: 30n }));
       expect(reply).toMatchObject({ flags: [], status: "settled" });
-      expect(reply.postings).toMatchObject([{ heldDelta: -40n, settledDelta: 30n }]);
+      expect(reply.postings).toMatchObject([{ heldDelta: 0n, settledDelta: 30n }]);
       expect(await store.openReservations()).toBe(0);
       // The reservation that the store knows is not touched by an older tale of it.
       await store.restore({ later: [], record });

@@ -364,17 +364,6 @@ test("T10 nothing a client sent splits the answer", async () => {
   for (const value of Object.values(all)) expect(value).toMatch(/^[ -~]*$/);
 });
 
-test("one request asked about again with more of its body is one decision", async () => {
-  const whole = JSON.stringify(BODY);
-  const answers: CheckAnswer[] = [];
-  for (const part of [0, 10, 20, 30, 40, 50, whole.length]) {
-    answers.push(await search({ body: whole.slice(0, part), id: "17" }));
-  }
-  const ids = answers.map(({ metadata }) => metadata["decision_id"]);
-  expect(new Set(ids).size).toBe(1);
-  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 403));
-});
-
 test("a decision asked for again is the same one, and holds nothing twice", async () => {
   const first = await search({ id: "18" });
   const before = await live.standing();

@@ -10,7 +10,13 @@ import { type EnvoyStand, openEnvoyStand } from "../support/envoy.ts";
 let stand: EnvoyStand;
 
 beforeAll(async () => {
-  stand = await openEnvoyStand();
+  // As for clients that use nothing of OpenAI's chat completions which Mistral refuses.
+  const configure = (profile: string): string =>
+    profile.replace(
+      '"weir.provider":"openai"',
+      '"weir.provider":"openai","weir.providers":"openai,mistral"',
+    );
+  stand = await openEnvoyStand({ configure });
 });
 
 beforeEach(() => {
@@ -246,6 +252,7 @@ describe("what goes wrong on the way", () => {
     expect(report.outcome).toBe("cancelled");
     // Anthropic tells the input first.
     expect(report.usage.input).toBeGreaterThan(0);
+    expect(report.basis).toBe("estimated");
     await expect.poll(() => stand.simulator.served.length).toBe(1);
     expect(stand.simulator.served[0]).toMatchObject({ aborted: true });
   });

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 
 import { inTemporaryFolder } from "../../adapters/opa/compile.ts";
 import { runCompiler } from "../../adapters/opa/compiler.ts";
@@ -10,29 +10,11 @@ import { verifyLedger } from "../../engine/ledger/verify.ts";
 import type { Bundle } from "../../engine/policy/bundle.ts";
 import { type Evaluated, type Evaluator, openEvaluator } from "../../engine/policy/evaluate.ts";
 import type { DecisionRecord } from "../../engine/record/record.ts";
-import { budgetOf } from "../support/budgets.ts";
-import {
-  intentOf,
-  LOCAL,
-  openTestEngine,
-  type TestEngine,
-  type TestEngineOptions,
-} from "../support/engine.ts";
+import { budgetOf, NO_VELOCITY } from "../support/budgets.ts";
+import { intentOf, LOCAL, type TestEngine, type TestEngineOptions } from "../support/engine.ts";
+import { closeAfter, open } from "../support/opened.ts";
 import { GatedLog, LossyStore } from "../support/ports.ts";
 import { dumpBalances } from "../support/state-dump.ts";
-
-const opened: TestEngine[] = [];
-const NO_VELOCITY = { report_percent: 0, scopes: {} };
-
-async function open(options: TestEngineOptions = {}): Promise<TestEngine> {
-  const engine = await openTestEngine(options);
-  opened.push(engine);
-  return engine;
-}
-
-afterEach(async () => {
-  for (const engine of opened.splice(0)) await engine.close();
-});
 
 const decisions = (engine: TestEngine): DecisionRecord[] =>
   engine.lines().filter(({ kind }) => kind === "decision") as never;
@@ -124,7 +106,7 @@ describe("the state store does not answer", () => {
     expect((await engine.store.balances())[0]).toMatchObject({ settled: 45_000n });
     await quiet(engine);
     const again = await engine.openCopy({ ports: () => ({}) });
-    opened.push(again);
+    closeAfter(again);
     expect(again.recovery.differences).toEqual([]);
     expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
     await quiet(again);
@@ -138,7 +120,7 @@ describe("the state store does not answer", () => {
     await engine.weir.decide(intentOf("a"), LOCAL);
     store.lost = false;
     const again = await engine.openCopy({ ports: () => ({}) });
-    opened.push(again);
+    closeAfter(again);
     again.clock.advance(300_000);
     await again.weir.sweep();
     expect(await dumpBalances(again.store)).toEqual({});
@@ -174,7 +156,7 @@ describe("the state store does not answer", () => {
     expect(await engine.weir.report(final(id), LOCAL)).toMatchObject({ status: "settled" });
     await quiet(engine);
     const again = await engine.openCopy({ ports: () => ({}) });
-    opened.push(again);
+    closeAfter(again);
     expect(again.recovery).toMatchObject({ differences: [], owed: [] });
     expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
   });
@@ -245,7 +227,7 @@ describe("a line of an end cannot be written", () => {
       await engine.weir.sweep();
       await quiet(engine);
       const again = await engine.openCopy({ ports: () => ({}) });
-      opened.push(again);
+      closeAfter(again);
       expect(again.recovery.differences).toEqual([]);
       expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
     },
@@ -321,7 +303,7 @@ describe("a fault of the policy is a block", () => {
     await quiet(engine);
     expect(await dumpBalances(engine.store)).toEqual({});
     const again = await engine.openCopy();
-    opened.push(again);
+    closeAfter(again);
     expect(await dumpBalances(again.store)).toEqual({});
   });
 
@@ -462,7 +444,7 @@ describe("names that an object has of itself", () => {
       const input = decisions(engine)[0]?.evaluations[0]?.input as { intent: { labels: object } };
       expect(Object.keys(input.intent.labels)).toEqual([name]);
       const again = await engine.openCopy();
-      opened.push(again);
+      closeAfter(again);
       expect(await dumpBalances(again.store)).toEqual(await dumpBalances(engine.store));
     },
   );

@@ -64,7 +64,7 @@ test("a full disk: calls are refused whole, and once there is room the log says 
     (line) => line.kind === "control" && line.action === "log.interrupted",
   );
   expect(interruptions).toMatchObject([
-    { reason: expect.stringMatching(/records could not be written: EFBIG/) as unknown },
+    { reason: expect.stringMatching(/attempts to write a record failed: EFBIG/) as unknown },
   ]);
   expect(engine.recovery.differences).toEqual([]);
   expect(verifyLedger(lines, await engine.store.balances()).problems).toEqual([]);

@@ -56,3 +56,6 @@ export const EVERY_KIND: readonly BudgetData[] = [
     match: { model: ["anthropic:claude-opus-5-5", "openai:gpt-6.1-sol"] },
   }),
 ];
+
+/** Velocity data of a bundle in which budgets alone judge. */
+export const NO_VELOCITY = { report_percent: 0, scopes: {} };

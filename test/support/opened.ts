@@ -14,3 +14,14 @@ export async function open(options: TestEngineOptions = {}): Promise<TestEngine>
 afterEach(async () => {
   for (const engine of opened.splice(0)) await engine.close();
 });
+
+/** Has an engine that a test opened by itself closed after it. */
+export function closeAfter(engine: TestEngine): void {
+  opened.push(engine);
+}
+
+/** Closes one before its test is over. */
+export async function closeEarly(engine: TestEngine): Promise<void> {
+  opened.splice(opened.indexOf(engine), 1);
+  await engine.close();
+}

@@ -52,9 +52,10 @@ function toText({ proof, report }: ProvenReport, style: Style): string {
     ...section("refused", countLines(rejected)),
     ...section("bundles", countLines(report.bundles)),
     ...section(
-      "waivers",
-      report.waivers.map((grant) => `${stamp(grant.at_ms)}  ${changeWords(grant)}`),
+      "grants",
+      report.grants.map((grant) => `${stamp(grant.at_ms)}  ${changeWords(grant)}`),
     ),
+    ...section("waivers", countLines(report.waivers)),
     ...section("shadow", report.shadow.map(periodLine)),
     ...section("fail open", report.fail_open.map(periodLine)),
     ...section("gaps", report.gaps.map(gapLine)),

@@ -10,7 +10,7 @@ import { harmless } from "../style.ts";
 
 /** Runs a witness until it is told to stop. */
 export async function run({ flags, json, terminal }: Invocation): Promise<number> {
-  const listen = flags["listen"] ?? "127.0.0.1:7352";
+  const listen = flags["listen"] ?? "127.0.0.1:7353";
   const at = address().read(listen, terminal.cwd);
   if (at === undefined)
     throw new UsageError(

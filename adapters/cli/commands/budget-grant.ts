@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { formatAmount, parseAmount } from "../amounts.ts";
 import type { Invocation } from "../command.ts";
-import { asOperator } from "../over-admin.ts";
+import { asOperator } from "../at-service.ts";
 import { grantJson } from "../render-budgets.ts";
 import { formatWait, harmless, styleOf } from "../style.ts";
 import { parseUntil } from "../until.ts";

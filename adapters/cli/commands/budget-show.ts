@@ -1,5 +1,5 @@
 import type { Invocation } from "../command.ts";
-import { asOperator } from "../over-admin.ts";
+import { asOperator } from "../at-service.ts";
 import { budgetsJson, renderBudgets, renderDefinition } from "../render-budgets.ts";
 import { styleOf } from "../style.ts";
 

@@ -1,5 +1,5 @@
 import type { Invocation } from "../command.ts";
-import { asCaller } from "../over-decision.ts";
+import { asCaller } from "../at-service.ts";
 import { harmless, styleOf } from "../style.ts";
 
 /** Releases the reservation of a call that was not made. */

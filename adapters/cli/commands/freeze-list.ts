@@ -1,5 +1,5 @@
 import type { Invocation } from "../command.ts";
-import { asOperator } from "../over-admin.ts";
+import { asOperator } from "../at-service.ts";
 import { formatWait, styleOf } from "../style.ts";
 import { renderTable } from "../table.ts";
 

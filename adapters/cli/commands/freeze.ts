@@ -1,6 +1,6 @@
 import type { weir } from "../../../proto/gen/weir.js";
 import type { Invocation } from "../command.ts";
-import { asOperator } from "../over-admin.ts";
+import { asOperator } from "../at-service.ts";
 import { harmless, quoted, styleOf } from "../style.ts";
 
 /** Sets a kill switch on a running service. */

@@ -6,7 +6,7 @@ import { costMicroUsd, formatMicroUsd } from "../../../engine/money.ts";
 import { nearest } from "../../nearest.ts";
 import { weir } from "../../../proto/gen/weir.js";
 import { type Invocation, UsageError } from "../command.ts";
-import { asCaller } from "../over-decision.ts";
+import { asCaller } from "../at-service.ts";
 import { harmless, styleOf } from "../style.ts";
 
 /** Reports what a decided call used and shows what became of it. */

@@ -1,5 +1,5 @@
 import type { Invocation } from "../command.ts";
-import { asOperator } from "../over-admin.ts";
+import { asOperator } from "../at-service.ts";
 import { harmless, styleOf } from "../style.ts";
 import { changeJson, named, requestOf } from "./freeze.ts";
 

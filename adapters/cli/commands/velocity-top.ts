@@ -1,6 +1,6 @@
 import { LIMITS } from "../../../engine/limits.ts";
 import { type Invocation, UsageError } from "../command.ts";
-import { asOperator } from "../over-admin.ts";
+import { asOperator } from "../at-service.ts";
 import { renderVelocity, velocityJson } from "../render-velocity.ts";
 import { styleOf } from "../style.ts";
 

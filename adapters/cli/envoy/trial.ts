@@ -27,7 +27,7 @@ export interface Trial {
 }
 
 /** Principals of the starter bundle that the trial calls as. */
-export const TRIAL_PRINCIPALS = ["search-service", "support-service"] as const;
+const TRIAL_PRINCIPALS = ["search-service", "support-service"] as const;
 
 /** What a trial is started with. */
 export interface TrialOptions {
@@ -83,7 +83,7 @@ export async function openTrial(options: TrialOptions): Promise<Trial> {
 }
 
 /** The provider keys, where the profiles look for them. */
-export function providerKeys(): Readonly<Record<string, string>> {
+function providerKeys(): Readonly<Record<string, string>> {
   return {
     ANTHROPIC_API_KEY: SIMULATED_KEYS.anthropic,
     GEMINI_API_KEY: SIMULATED_KEYS.google,

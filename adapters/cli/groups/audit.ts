@@ -66,7 +66,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
   },
   {
     name: "audit report",
-    summary: "count decisions and list waivers, shadow, gaps and changes of a time",
+    summary: "count decisions and list grants, waivers, shadow, gaps and changes of a time",
     positionals: [],
     flags: [
       { name: "from", placeholder: "TIME", doc: "first moment, as in 2026-11-01; default: all" },
@@ -97,7 +97,7 @@ export const AUDIT_COMMANDS: readonly Command[] = [
         mandatory: true,
         doc: "public keys of the logs it watches, with commas between them",
       },
-      { name: "listen", placeholder: "HOST:PORT", doc: "default 127.0.0.1:7352" },
+      { name: "listen", placeholder: "HOST:PORT", doc: "default 127.0.0.1:7353" },
       {
         name: "dir",
         placeholder: "DIR",

@@ -37,6 +37,18 @@ function envoy_on_request(h)
   h:headers():replace("content-length", body:setBytes(table.concat(out)))
 end
 
+-- From the last figures in a text on; a member of that name that holds no object is none.
+local function figures(text)
+  local at, from = nil, 1
+  while true do
+    local f = string.find(text, '"usage"%s*:%s*{', from) or string.find(text, '"usageMetadata"%s*:%s*{', from)
+    if f == nil then break end
+    at = f
+    from = f + 1
+  end
+  return at and string.sub(text, at, at + 4095)
+end
+
 -- The closing figures of a stream of OpenAI's form: no choices, but usage.
 local function is_closing(line)
   return string.find(line, '"choices"%s*:%s*%[%s*%]') ~= nil and string.find(line, '"usage"%s*:%s*{') ~= nil
@@ -67,7 +79,8 @@ function envoy_on_response(h)
     events = events + 1
     if string.find(line, '"usage"%s*:%s*{') or string.find(line, '"usageMetadata"%s*:%s*{') then
       found = found + 1
-      if #line <= KEPT_MAX then keep(found == 1 and "usage_first" or "usage_last", string.sub(line, 6)) end
+      -- An event that repeats the whole answer is long: its figures alone are kept.
+      keep(found == 1 and "usage_first" or "usage_last", #line <= KEPT_MAX and string.sub(line, 6) or figures(line))
     end
     if strips and is_closing(line) then
       dropped = true
@@ -103,13 +116,7 @@ function envoy_on_response(h)
     if sse and #pending > EVENT_MAX then pending = "" end
   end
   if not sse then
-    local at, from = nil, 1
-    while true do
-      local f = string.find(pending, '"usage"', from, true) or string.find(pending, '"usageMetadata"', from, true)
-      if f == nil then break end
-      at = f
-      from = f + 1
-    end
-    if at ~= nil then keep("usage_last", string.sub(pending, at, at + 4095)) end
+    local told = figures(pending)
+    if told ~= nil then keep("usage_last", told) end
   end
 end

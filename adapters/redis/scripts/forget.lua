@@ -1,7 +1,7 @@
 -- Forgets what was idle for long: some fields of a tag's state and balances at a time.
 -- KEYS  state, balances
 -- ARGV  now, idle since (ms), idle runs and principals since (ms), cursors of both, how many at a time
--- Returns {cursor of the state, cursor of the balances}; a pass is over at "0"
+-- Returns {cursor of the state, cursor of the balances}; a cursor is "" once its pass is over
 --- @include money
 --- @include window
 --- @include scopes

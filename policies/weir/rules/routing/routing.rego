@@ -22,6 +22,7 @@ reroute contains finding.of(rego.metadata.rule(), {
 	"model": cheapest[1],
 	"task": input.intent.task,
 }) if {
+	not troubled
 	needed := data.config.tasks[input.intent.task].tier
 	data.config.models[input.intent.model].tier > needed
 	cheapest := min([[c.cost_micro_usd, c.model] |
@@ -43,8 +44,7 @@ reroute contains finding.of(rego.metadata.rule(), {
 	"model": others[0],
 	"reason": input.intent.attempt.reason,
 }) if {
-	input.intent.attempt.number > 1
-	input.intent.attempt.reason in limit.effective.provider_errors
+	troubled
 	others := [c.model |
 		some c in input.candidates
 		data.config.models[c.model].provider != data.config.models[input.intent.model].provider
@@ -67,4 +67,10 @@ oblige contains finding.of(rego.metadata.rule(), {
 	input.intent.deadline_ms >= limit.effective.flex_deadline_ms
 	input.intent.service_tier == "standard"
 	input.facts.flex_priced
+}
+
+# A cheaper model of the same provider is no way around its trouble.
+troubled if {
+	input.intent.attempt.number > 1
+	input.intent.attempt.reason in limit.effective.provider_errors
 }

@@ -124,3 +124,8 @@ test_flex_never_asked if {
 	routing.oblige == set() with input as waiting({"intent": {"deadline_ms": 0}})
 		with data.config as testing.configured({"limits": {"flex_deadline_ms": 0}})
 }
+
+test_no_cheaper_model_of_a_provider_in_trouble if {
+	call := object.union(retried("overloaded"), {"intent": {"task": "classify"}})
+	{f.code | some f in routing.reroute} == {"routing.fallback"} with input as call with data.config as testing.config
+}

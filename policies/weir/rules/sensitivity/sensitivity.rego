@@ -89,12 +89,12 @@ deny contains finding.of(rego.metadata.rule(), {
 
 # METADATA
 # title: Cleared alternative
-# description: Another model may hold the data; the first of those is named.
+# description: Another model may hold the data; the first of those is named. The routes of a denial cure it.
 # custom:
 #   code: sensitivity.alternative
 #   severity: info
 #   message: model {model} is cleared for the data
-reroute contains finding.of(rego.metadata.rule(), {"model": alternatives[0]}) if {
+advise contains finding.of(rego.metadata.rule(), {"model": alternatives[0]}) if {
 	count(deny) > 0
 	alternatives := [c.model | some c in input.candidates; candidate.suitable(c)]
 }

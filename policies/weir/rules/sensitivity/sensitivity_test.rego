@@ -7,12 +7,12 @@ test_quiet_deny if {
 	sensitivity.deny == set() with input as testing.call with data.config as testing.config
 }
 
-test_quiet_reroute if {
-	sensitivity.reroute == set() with input as testing.call with data.config as testing.config
+test_quiet_advise if {
+	sensitivity.advise == set() with input as testing.call with data.config as testing.config
 }
 
 test_undefined_input if {
-	sensitivity.reroute == set() with input as {} with data.config as testing.config
+	sensitivity.advise == set() with input as {} with data.config as testing.config
 }
 
 test_undefined_input_deny if {
@@ -141,7 +141,7 @@ test_alternative if {
 		"rule": "Cleared alternative",
 		"severity": "info",
 	}}
-	sensitivity.reroute == expected with input as testing.changed({"intent": {"data": {"sensitivity": "restricted"}}}) with data.config as testing.config
+	sensitivity.advise == expected with input as testing.changed({"intent": {"data": {"sensitivity": "restricted"}}}) with data.config as testing.config
 }
 
 test_alternative_for_class if {
@@ -152,22 +152,22 @@ test_alternative_for_class if {
 		"rule": "Cleared alternative",
 		"severity": "info",
 	}}
-	sensitivity.reroute == expected with input as testing.changed({"intent": {"data": {"classes": ["phi"]}}}) with data.config as testing.config
+	sensitivity.advise == expected with input as testing.changed({"intent": {"data": {"classes": ["phi"]}}}) with data.config as testing.config
 }
 
 test_no_alternative_in_region if {
-	sensitivity.reroute == set() with input as testing.changed({"intent": {"data": {"sensitivity": "restricted", "residency": "us"}}}) with data.config as testing.config
+	sensitivity.advise == set() with input as testing.changed({"intent": {"data": {"sensitivity": "restricted", "residency": "us"}}}) with data.config as testing.config
 }
 
 test_no_alternative_without_grant if {
-	sensitivity.reroute == set() with input as testing.changed({
+	sensitivity.advise == set() with input as testing.changed({
 		"intent": {"attribution": {"team": "guests"}, "data": {"sensitivity": "restricted"}},
 	})
 		with data.config as testing.config
 }
 
 test_no_alternative_here if {
-	sensitivity.reroute == set() with input as testing.changed({
+	sensitivity.advise == set() with input as testing.changed({
 		"intent": {
 			"attribution": {"environment": "dev"},
 			"data": {"sensitivity": "restricted"},
@@ -206,7 +206,7 @@ test_retention_of_the_default if {
 }
 
 test_retention_offers_who_forgets if {
-	alternatives := {f.params.model | some f in sensitivity.reroute} with input as testing.call
+	alternatives := {f.params.model | some f in sensitivity.advise} with input as testing.call
 		with data.config as kept(0)
 	alternatives == {"vault:large"}
 }
