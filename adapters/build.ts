@@ -7,11 +7,16 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
+import { isShipped, LIBRARY } from "./opa/policy-root.ts";
+
 const ROOT = join(import.meta.dirname, "..");
 const DIST = join(ROOT, "dist");
 
-/** What the code reads beside itself. OPA's compiler is not among it: no command that ships needs it. */
+/** What the code reads beside itself. */
 const ASSETS = [
+  "adapters/cli/policy/scaffold",
+  "adapters/opa/compiler/opac.sha256",
+  "adapters/opa/compiler/opac.wasm.br",
   "adapters/envoy/profiles",
   "bundles/starter",
   "adapters/redis/scripts",
@@ -27,6 +32,7 @@ const ASSETS = [
 rmSync(DIST, { force: true, recursive: true });
 compile();
 for (const asset of ASSETS) cpSync(join(ROOT, asset), join(DIST, asset), { recursive: true });
+cpSync(LIBRARY, join(DIST, "policies"), { filter: isShipped, recursive: true });
 writeFileSync(join(DIST, "package.json"), identity());
 
 function compile(): void {

@@ -59,6 +59,12 @@ export function writeBundle(folder: string, files: BundleFiles): void {
   writeFileSync(join(folder, ".manifest"), files.manifest);
 }
 
+/** Puts every source of `policies/` below `root` into OPA's format. */
+export async function formatPolicies(root: string): Promise<void> {
+  const [answer] = await runCompiler({ "/": root }, [["fmt", "policies", "--write"]]);
+  expectResult(answer);
+}
+
 /** Gives an answer's result, or throws `bundle.invalid` with its errors. */
 export function expectResult(answer: Answer | undefined): unknown {
   if (answer === undefined) throw new WeirError("internal", "the policy compiler gave no answer");

@@ -16,40 +16,67 @@ export interface RuleSource {
   readonly params: readonly string[] | null;
 }
 
-const KINDS = ["deny", "throttle", "reroute", "oblige", "advise"];
+/** Something wrong at a place of a source. */
+export interface SourceFault {
+  readonly file: string;
+  /** From 1. */
+  readonly row: number;
+  readonly message: string;
+}
+
+/** "policies/org/rules/house/house.rego:12: …". */
+export function formatFault({ file, row, message }: SourceFault): string {
+  return `${file}:${row}: ${message}`;
+}
+
+/** What a rule that makes findings is called. */
+export const KINDS: readonly string[] = ["deny", "throttle", "reroute", "oblige", "advise"];
 const SEVERITIES = ["info", "warning", "error", "critical"];
 const CURES = [undefined, "model", "none"];
 const OBLIGATIONS = ["max_output_tokens", "service_tier", "strip", "header"];
 /** Packages whose rules `weir.decision` collects. */
 const CONCERN = /^(weir|org)\.rules\./;
 
+/** Rules that make findings, out of all that make sets. */
+export function findingRules(sources: readonly RuleSource[]): readonly RuleSource[] {
+  return sources.filter(({ package: name, rule }) => CONCERN.test(name) && KINDS.includes(rule));
+}
+
+/** What is wrong with the descriptions of rules that make findings. */
+export function describeFaults(sources: readonly RuleSource[]): readonly SourceFault[] {
+  const seen = new Set<unknown>();
+  return findingRules(sources).flatMap((source) => {
+    const { file, row, custom } = source;
+    const code = custom?.["code"];
+    const messages = [...findFaults(source)];
+    if (typeof code === "string" && seen.has(code)) messages.push(`code ${code} is used twice`);
+    seen.add(code);
+    return messages.map((message) => ({ file, message, row }));
+  });
+}
+
 /** Describes every finding a policy can make, by code, or refuses the policy naming every fault. */
 export function describeRules(sources: readonly RuleSource[]): Record<string, RuleDescription> {
-  const found = sources.filter(
-    ({ package: name, rule }) => CONCERN.test(name) && KINDS.includes(rule),
-  );
-  const faults = found.flatMap((source) =>
-    findFaults(source).map((fault) => `${source.file}:${source.row}: ${fault}`),
-  );
-  const rules = new Map<string, RuleDescription>();
-  for (const source of found) {
-    const code = String(source.custom?.["code"]);
-    if (rules.has(code)) faults.push(`${source.file}:${source.row}: code ${code} is used twice`);
-    rules.set(code, {
-      title: source.title,
-      description: source.description.trim(),
-      severity: String(source.custom?.["severity"]),
-      kind: source.rule,
-      message: String(source.custom?.["message"]).trim(),
-    });
-  }
+  const faults = describeFaults(sources).map((fault) => formatFault(fault));
   if (faults.length > 0) {
     const violations = faults.map((description) => ({ field: "METADATA", description }));
     throw new WeirError("bundle.invalid", `rules are described wrongly:\n${faults.join("\n")}`, {
       violations,
     });
   }
-  return Object.fromEntries([...rules].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  const rules = findingRules(sources).map(
+    ({ custom, description, rule, title }): [string, RuleDescription] => [
+      String(custom?.["code"]),
+      {
+        title,
+        description: description.trim(),
+        severity: String(custom?.["severity"]),
+        kind: rule,
+        message: String(custom?.["message"]).trim(),
+      },
+    ],
+  );
+  return Object.fromEntries(rules.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function findFaults({ rule, title, custom, params }: RuleSource): readonly string[] {

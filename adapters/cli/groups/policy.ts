@@ -1,5 +1,11 @@
 import type { Command, Flag } from "../command.ts";
 
+const DIR: Flag = {
+  name: "dir",
+  placeholder: "DIR",
+  doc: "the folder that holds policies/; default: here",
+};
+
 const BUNDLE = { name: "BUNDLE", doc: "a bundle: a folder, or a .tar.gz archive" };
 const ALGORITHM: Flag = {
   name: "algorithm",
@@ -9,6 +15,51 @@ const ALGORITHM: Flag = {
 
 /** What authors of policies do; no service is needed. */
 export const POLICY_COMMANDS: readonly Command[] = [
+  {
+    name: "policy new",
+    summary: "make a folder for an organisation's own policies",
+    positionals: [{ name: "DIR", doc: "a folder that is not there yet, or is empty" }],
+    flags: [],
+    settings: false,
+    load: () => import("../policy/new.ts"),
+  },
+  {
+    name: "policy check",
+    summary: "check policies: types, schemas, format, METADATA, what WASM can do",
+    positionals: [],
+    flags: [DIR, { name: "fix", doc: "put files into OPA's format first" }],
+    settings: false,
+    load: () => import("../policy/check.ts"),
+  },
+  {
+    name: "policy test",
+    summary: "run the tests in OPA and on the compiled policy",
+    positionals: [],
+    flags: [
+      DIR,
+      { name: "run", placeholder: "REGEX", doc: "only tests whose full name matches" },
+      { name: "junit", placeholder: "FILE", doc: "write the results as JUnit XML, too" },
+      { name: "watch", doc: "run again whenever a file changes, until Ctrl-C" },
+    ],
+    settings: false,
+    load: () => import("../policy/test.ts"),
+  },
+  {
+    name: "policy build",
+    summary: "compile policies into a bundle that OPA itself agrees with",
+    positionals: [],
+    flags: [
+      DIR,
+      { name: "out", placeholder: "DIR", doc: "where the bundle goes; default: bundle" },
+      {
+        name: "opa",
+        placeholder: "PATH",
+        doc: "compile and compare with this opa program: faster, the same bytes",
+      },
+    ],
+    settings: false,
+    load: () => import("../policy/build.ts"),
+  },
   {
     name: "policy sign",
     summary: "sign a bundle as OPA does; the signature is written into it",

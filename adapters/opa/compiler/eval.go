@@ -10,8 +10,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// eval asks QUERY once per input of the array in INPUTS and writes the answers; undefined is null.
-// The query may refer to what the tests define.
+// eval asks QUERY once per input of the array in INPUTS and writes the answers; undefined is null, and
+// so is an input that the query fails on, which is told by its number. The query may refer to what the
+// tests define.
 func eval(ctx context.Context, args []string) (any, error) {
 	text, err := os.ReadFile(args[2])
 	if err != nil {
@@ -29,11 +30,11 @@ func eval(ctx context.Context, args []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]any, len(inputs))
+	answers, faults := make([]any, len(inputs)), map[int]string{}
 	for i, input := range inputs {
 		rs, err := query.Eval(ctx, rego.EvalInput(input))
 		if err != nil {
-			return nil, err
+			faults[i] = err.Error()
 		}
 		if len(rs) > 0 {
 			answers[i] = rs[0].Expressions[0].Value
@@ -43,5 +44,5 @@ func eval(ctx context.Context, args []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"inputs": len(inputs)}, os.WriteFile(filepath.Clean(args[3]), line, 0o644)
+	return map[string]any{"inputs": len(inputs), "faults": faults}, os.WriteFile(filepath.Clean(args[3]), line, 0o644)
 }

@@ -1,0 +1,40 @@
+import type { PolicyTests } from "../../opa/test-policies.ts";
+import { nameOf, whyOf } from "./render-tests.ts";
+
+/** The results in the XML that CI systems read as JUnit's: one suite a package. */
+export function toJUnit({ tests }: PolicyTests): string {
+  const packages = [...new Set(tests.map((test) => test.package))];
+  const suites = packages.map((name) => {
+    const own = tests.filter((test) => test.package === name);
+    const failures = own.filter(({ difference, pass }) => !pass || difference !== null);
+    const cases = own.map((test) => {
+      const at = `classname="${escape(name)}" name="${escape(test.name)}" file="${escape(test.file)}" line="${test.row}"`;
+      if (!failures.includes(test)) return `    <testcase ${at}/>`;
+      const why = `<failure message="${escape(nameOf(test))}">${escape(whyOf(test))}</failure>`;
+      return `    <testcase ${at}>${why}</testcase>`;
+    });
+    const counts = `tests="${own.length}" failures="${failures.length}"`;
+    return [`  <testsuite name="${escape(name)}" ${counts}>`, ...cases, "  </testsuite>"];
+  });
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    "<testsuites>",
+    ...suites.flat(),
+    "</testsuites>",
+    "",
+  ].join("\n");
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '"': "&quot;",
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+};
+
+/** Characters that XML cannot hold at all are left out. */
+function escape(text: string): string {
+  return text
+    .replaceAll(/["&<>]/g, (letter) => ENTITIES[letter] ?? letter)
+    .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "");
+}
