@@ -59,7 +59,8 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
     notBeforeMs: storage.lastMs,
   };
   warmUp(bundles.current(), clock.nowMs());
-  const ports = { state, log, ledger, bundles, clock, ids };
+  const masks = storage.masks === undefined ? {} : { masks: storage.masks };
+  const ports = { state, log, ledger, bundles, clock, ids, ...masks };
   const weir = createWeir(ports, options);
   return {
     weir,

@@ -5,6 +5,7 @@ import { resolve, runningOption } from "./decision/resolve.ts";
 import { WeirError } from "./errors.ts";
 import { checkClaims, mayActFor } from "./intent/claims.ts";
 import type { Intent, RawIntent } from "./intent/intent.ts";
+import { maskIntent } from "./intent/mask.ts";
 import { parseIntent } from "./intent/parse.ts";
 import { findDecision, postEnd, settleReport, UNDELIVERED } from "./ledger/settle.ts";
 import { parseCancel, parseReport } from "./ledger/parse-report.ts";
@@ -210,7 +211,7 @@ class Pipeline implements Weir {
     try {
       const intent = parseIntent(raw, caller.principal);
       checkClaims(bundle.data.principals, caller.principal, intent.tenant, intent.attribution);
-      return intent;
+      return maskIntent(intent, bundle.data.masking, this.#ports.masks);
     } catch (thrown) {
       const error = WeirError.from(thrown);
       await this.#ports.log.append({

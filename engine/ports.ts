@@ -1,4 +1,5 @@
 import type { Decision } from "./decision/decision.ts";
+import type { Masks } from "./intent/mask.ts";
 import type { Posting } from "./ledger/entry.ts";
 import type { LogLine, StoredDecision } from "./record/record.ts";
 import type { Bundle } from "./policy/bundle.ts";
@@ -101,6 +102,8 @@ export interface Ports {
   readonly bundles: BundleSource;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Words for values that a bundle wants masked; absent: they last as long as the process. */
+  readonly masks?: Masks;
 }
 
 export type { Posting };

@@ -18,7 +18,7 @@ import { WeirError } from "../../engine/errors.ts";
 const SEED_BYTES = 32;
 
 /** Folder of the signing keys in a data folder. */
-function auditFolder(data: string): string {
+export function auditFolder(data: string): string {
   return join(data, "audit");
 }
 

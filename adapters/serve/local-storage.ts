@@ -6,6 +6,7 @@ import { type LogLine, RECORD_VERSION } from "../../engine/record/record.ts";
 import type { Config } from "../config.ts";
 import { FolderBundles } from "../bundles/folder-bundles.ts";
 import { readTrusted } from "../bundles/trusted.ts";
+import { SaltFile } from "../embedded/salts.ts";
 import { SegmentLedger } from "../embedded/ledger.ts";
 import { lockFolder } from "../embedded/lock.ts";
 import type { SegmentedLog } from "../embedded/log.ts";
@@ -50,6 +51,7 @@ export async function openLocalStorage(
       await readTrusted(config.bundle, config.bundleKeys),
       layout.bundles,
     );
+    refuseSplitPersons(config, bundles);
     const audit = new AuditLog(config, {
       clock,
       data: config.data,
@@ -72,8 +74,11 @@ export async function openLocalStorage(
     const keys = new KeyJournal(config.data, audit, onNote);
     closers.push(() => keys.close());
     await keys.record();
+    const masks = new SaltFile(config.data);
+    closers.unshift(() => masks.close());
     return {
       bundles,
+      masks,
       lastMs: kept.lastMs,
       state: kept.state,
       log,
@@ -170,4 +175,13 @@ async function noteMode(audit: AuditLog, mode: Config["mode"]): Promise<void> {
     reason: STARTED,
     subject: "deployment",
   });
+}
+
+/** Salts are kept by each node: on a shared state one person would be another on every node. */
+function refuseSplitPersons({ state }: Config, bundles: BundleSource): void {
+  const fields = bundles.current().data.masking?.fields ?? [];
+  const counted = fields.find((path) => path.startsWith("attribution."));
+  if (state === "memory" || counted === undefined) return;
+  const message = `the bundle masks ${counted}, and the state is shared by nodes that do not share salts; accepted is state memory`;
+  throw new WeirError("config.invalid", message);
 }

@@ -1,3 +1,4 @@
+import type { Masks } from "../../engine/intent/mask.ts";
 import type { BundleSource, Ledger, RecordLog, StateStore } from "../../engine/ports.ts";
 
 /** State, log, ledger and bundles that belong together. */
@@ -6,6 +7,8 @@ export interface Storage {
   readonly log: RecordLog;
   readonly ledger: Ledger;
   readonly bundles: BundleSource;
+  /** Words for values that a bundle wants masked; absent: they last as long as the process. */
+  readonly masks?: Masks;
   /** Time of the log's latest line, epoch ms: time does not go back behind it. */
   readonly lastMs: number;
   /** Flushes what is written and lets go of the data folder. */

@@ -1,5 +1,6 @@
 import { WeirError } from "../errors.ts";
 import { checkOperator, isOperator, tenantsOf } from "../intent/claims.ts";
+import { maskScope } from "../intent/mask.ts";
 import { LIMITS } from "../limits.ts";
 import { nanoFromMicroUsd, safeNumber } from "../money.ts";
 import type { BundleData } from "../policy/bundle-data.ts";
@@ -138,9 +139,10 @@ class Controls implements Operator {
 
   #setFrozen(raw: RawFreeze, caller: Caller, frozen: boolean): Promise<FreezeChanged> {
     return this.#change(caller, async () => {
-      const { clock, log, state } = this.#ports;
-      const { reason, scope, tenant } = parseFreeze(raw);
+      const { clock, log, masks, state } = this.#ports;
+      const { reason, scope: named, tenant } = parseFreeze(raw);
       checkOperator(this.#config().principals, caller.principal, tenant);
+      const scope = maskScope(named, this.#config().masking, masks);
       const all = await state.freezes();
       const before = all.find((one) => one.tenant === tenant && one.scope === scope) ?? null;
       const actor = caller.principal;

@@ -50,6 +50,13 @@ export interface BundleData {
     readonly scopes: Readonly<Record<string, VelocityScopeData>>;
   };
   readonly principals: Readonly<Record<string, PrincipalData>>;
+  /** Fields of intents that nobody sees but the caller; absent: none. */
+  readonly masking?: MaskingData;
+}
+
+export interface MaskingData {
+  /** "attribution.user", "attribution.customer", "prompt.id", "release", "labels.NAME". */
+  readonly fields: readonly string[];
 }
 
 export type RuleModes = Readonly<Record<string, "shadow" | "enforce" | "off">>;

@@ -1,6 +1,7 @@
 import { type FieldViolation, WeirError } from "../errors.ts";
 import { SENSITIVITIES } from "../intent/intent.ts";
 import { LIMITS } from "../limits.ts";
+import { maskingFaults } from "./check-masking.ts";
 import type { BundleData, ModelData, PolicyLimits } from "./bundle-data.ts";
 import { exceptionFaults, shapeFaults } from "./check-exceptions.ts";
 
@@ -57,6 +58,7 @@ export function checkData(data: BundleData): void {
     ...modelFaults(data),
     ...estimateFaults(data),
     ...roleFaults(data),
+    ...maskingFaults(data),
   ];
   const [first] = violations;
   if (first === undefined) return;

@@ -207,7 +207,8 @@ export type ControlAction =
   | "api_key.revoked"
   | "audit_key.set"
   | "log.interrupted"
-  | "mode.set";
+  | "mode.set"
+  | "person.erased";
 
 /** A control action: who did what to what, why, and what it was before and after. */
 export interface ControlRecord {

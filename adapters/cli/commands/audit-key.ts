@@ -3,6 +3,7 @@ import { loadConfig } from "../../config.ts";
 import { SigningKeyFile } from "../../embedded/signing-key.ts";
 import { rotateSigningKey } from "../../serve/rotate-key.ts";
 import { type Invocation, UsageError } from "../command.ts";
+import { harmless } from "../style.ts";
 
 /** Shows the key that auditors trust, or has another one take its place. */
 export async function run({ flags, json, settings, terminal }: Invocation): Promise<number> {
@@ -20,7 +21,9 @@ export async function run({ flags, json, settings, terminal }: Invocation): Prom
     return 0;
   }
   if (why === undefined || why.trim() === "") throw new UsageError("--rotate needs --why TEXT");
-  const { after, before } = await rotateSigningKey(config, why);
+  const { after, before } = await rotateSigningKey(config, why, ({ message }) =>
+    terminal.note(harmless(message)),
+  );
   if (json) {
     terminal.print(JSON.stringify({ key: after, before }));
     return 0;

@@ -87,6 +87,21 @@ export const AUDIT_COMMANDS: readonly Command[] = [
     load: () => import("../commands/audit-key.ts"),
   },
   {
+    name: "audit erase",
+    summary: "erase a person whose fields were masked; the service must be stopped",
+    positionals: [
+      {
+        name: "VALUE",
+        doc: "what was masked, as in ada@example.com; - reads it from standard input",
+      },
+    ],
+    flags: [
+      { name: "why", placeholder: "TEXT", mandatory: true, doc: "the reason, for the record" },
+    ],
+    settings: true,
+    load: () => import("../commands/audit-erase.ts"),
+  },
+  {
     name: "audit witness",
     summary: "run a witness, which signs the checkpoints of logs that only ever grow",
     positionals: [],
