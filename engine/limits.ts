@@ -7,6 +7,8 @@ export const LIMITS = {
   messageBytes: 256 * 1024,
   /** Largest request body that is judged on its way through a proxy, bytes. */
   proxiedBodyBytes: 8 * 1024 * 1024,
+  /** Largest call to a provider that is decided on over HTTP, its body and all, bytes. */
+  callBytes: 8 * 1024 * 1024,
   /** Longest identifier: intent id, attribution fields, model, run id. */
   idChars: 128,
   /** Longest short word: task, class, residency, reason, version. */

@@ -5,13 +5,14 @@ import { HttpProblem } from "./status.ts";
 /** Reads a JSON body within the limit; null if the client left before it was complete. */
 export async function readJson(
   request: IncomingMessage,
+  bytesMax: number = LIMITS.messageBytes,
 ): Promise<{ readonly json: unknown } | null> {
-  checkHeaders(request);
-  const bytes = await readBytes(request);
+  checkHeaders(request, bytesMax);
+  const bytes = await readBytes(request, bytesMax);
   return bytes === null ? null : { json: parse(bytes) };
 }
 
-function checkHeaders(request: IncomingMessage): void {
+function checkHeaders(request: IncomingMessage, bytesMax: number): void {
   const [type = "", ...parameters] = (request.headers["content-type"] ?? "")
     .toLowerCase()
     .split(";");
@@ -28,22 +29,22 @@ function checkHeaders(request: IncomingMessage): void {
     throw new HttpProblem("http.unsupported_media_type", message);
   }
   const announced = Number(request.headers["content-length"] ?? 0);
-  if (announced > LIMITS.messageBytes) throw tooLarge(announced);
+  if (announced > bytesMax) throw tooLarge(announced, bytesMax);
 }
 
-function readBytes(request: IncomingMessage): Promise<Buffer | null> {
+function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     request.on("data", (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= LIMITS.messageBytes) {
+      if (size <= bytesMax) {
         chunks.push(chunk);
         return;
       }
       chunks.length = 0;
-      reject(tooLarge(size));
-      if (size > DISCARDED_BYTES_MAX) request.destroy();
+      reject(tooLarge(size, bytesMax));
+      if (size > DISCARDED * bytesMax) request.destroy();
     });
     request.once("end", () => resolve(Buffer.concat(chunks)));
     request.once("error", () => resolve(null));
@@ -72,10 +73,10 @@ function parse(bytes: Buffer): unknown {
 }
 
 // A client reads its 413 only after it has sent its body, so that much is read and thrown away.
-const DISCARDED_BYTES_MAX = 16 * LIMITS.messageBytes;
+const DISCARDED = 16;
 
-function tooLarge(bytes: number): HttpProblem {
-  const message = `the body is too large; at most ${LIMITS.messageBytes} bytes are accepted`;
-  const headers = bytes > DISCARDED_BYTES_MAX ? { connection: "close" } : undefined;
+function tooLarge(bytes: number, bytesMax: number): HttpProblem {
+  const message = `the body is too large; at most ${bytesMax} bytes are accepted`;
+  const headers = bytes > DISCARDED * bytesMax ? { connection: "close" } : undefined;
   return new HttpProblem("http.body_too_large", message, headers);
 }

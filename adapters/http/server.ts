@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Decision } from "../../engine/decision/decision.ts";
 import { WeirError } from "../../engine/errors.ts";
+import { LIMITS } from "../../engine/limits.ts";
 import type { Weir } from "../../engine/weir.ts";
 import { type Authenticator, callerOf } from "./authenticate.ts";
 import { readJson } from "./body.ts";
+import { answerCall, callFromBody, intentOfCall, PASSED } from "./call.ts";
 import { answerFromDecision } from "./from-decision.ts";
 import { reportResultToJson } from "./from-report-result.ts";
 import { HttpProblem, refusalOf } from "./status.ts";
@@ -55,6 +58,7 @@ const ROUTES = new Map<string, { readonly methods: readonly string[]; readonly h
   ["/readyz", { methods: ["GET", "HEAD"], handle: ready }],
   ["/metrics", { methods: ["GET", "HEAD"], handle: metrics }],
   ["/v1/data/weir/decision", { methods: ["POST"], handle: decide }],
+  ["/v1/calls", { methods: ["POST"], handle: decideCall }],
   ["/v1/report", { methods: ["POST"], handle: report }],
   ["/v1/cancel", { methods: ["POST"], handle: cancel }],
 ]);
@@ -174,6 +178,35 @@ async function decide(
   const body = await readJson(request);
   if (body === null) return;
   const decision = await weir.decide(intentFromBody(body.json), caller);
+  await deliver(response, weir, decision, () => answerFromDecision(decision));
+}
+
+async function decideCall(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (context.draining) throw new WeirError("server.draining", "the server is shutting down");
+  const weir = context.weir();
+  const caller = callerOf(request, context.authenticator);
+  const body = await readJson(request, LIMITS.callBytes);
+  if (body === null) return;
+  const call = callFromBody(body.json);
+  if (call === null) {
+    send(response, 200, PASSED);
+    return;
+  }
+  const decision = await weir.decide(intentOfCall(call), caller);
+  await deliver(response, weir, decision, () => answerCall(call, decision));
+}
+
+/** Sends what was decided. Of an answer that nobody gets, or that cannot be given, nothing stays held. */
+async function deliver(
+  response: ServerResponse,
+  weir: Weir,
+  decision: Decision,
+  answer: () => object,
+): Promise<void> {
   if (response.destroyed) {
     await weir.undelivered(decision);
     return;
@@ -181,7 +214,12 @@ async function decide(
   response.once("close", () => {
     if (!response.writableFinished) void weir.undelivered(decision);
   });
-  send(response, 200, answerFromDecision(decision));
+  try {
+    send(response, 200, answer());
+  } catch (thrown) {
+    await weir.undelivered(decision);
+    throw thrown;
+  }
 }
 
 // Reports are taken while draining: they only settle what was decided before.
