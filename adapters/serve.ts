@@ -3,6 +3,7 @@ import { WeirError } from "../engine/errors.ts";
 import { warmUp } from "../engine/decision/warm-up.ts";
 import { createOperator } from "../engine/operator/create-operator.ts";
 import type { Operator } from "../engine/operator/operator.ts";
+import { createLedgerReader, type LedgerReader } from "../engine/ledger/reader.ts";
 import { createWeir } from "../engine/pipeline.ts";
 import type { Bundle } from "../engine/policy/bundle.ts";
 import type { Clock, Ids } from "../engine/ports.ts";
@@ -16,12 +17,18 @@ import { type Readiness, startHttpServer } from "./http/server.ts";
 import { type KeyAuthenticator, openAuthenticator } from "./keys/authenticator.ts";
 import { listKeys } from "./keys/keys.ts";
 import { refuseOpenEnvoyDoor, startEnvoyServer } from "./serve/envoy-server.ts";
+import { openLedger } from "./serve/ledger-host.ts";
 import { openLocalStorage } from "./serve/local-storage.ts";
 import type { Storage } from "./serve/storage.ts";
 import { startSweeper } from "./serve/sweeper.ts";
 import { systemClock } from "./system/clock.ts";
 import { RandomIds } from "./system/ids.ts";
-import { countRefusals, instrument, instrumentOperator } from "./telemetry/instrument.ts";
+import {
+  countRefusals,
+  instrument,
+  instrumentLedger,
+  instrumentOperator,
+} from "./telemetry/instrument.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 
 /** Who a caller on this machine is for as long as no API key was ever made. */
@@ -40,6 +47,10 @@ export interface Overrides {
 export interface Engine {
   readonly weir: Weir;
   readonly operator: Operator;
+  /** The ledger as it can be asked; null where there is no store for it. */
+  readonly ledger: LedgerReader | null;
+  /** How far that store is behind the log, seconds. */
+  ledgerLagSeconds(): number;
   bundle(): Bundle;
   openReservations(): Promise<number>;
   /** Waits for what is in flight, the drain timeout at most, then closes the storage. */
@@ -62,13 +73,20 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
   const masks = storage.masks === undefined ? {} : { masks: storage.masks };
   const ports = { state, log, ledger, bundles, clock, ids, ...masks };
   const weir = createWeir(ports, options);
+  const kept = storage.logFolder !== undefined && config.ledger !== "off";
+  const host = kept ? openLedger(config, onFault) : null;
   return {
     weir,
     operator: createOperator(ports, options),
+    ledger:
+      host &&
+      createLedgerReader({ clock, config: () => bundles.current().data, log, store: host.store }),
+    ledgerLagSeconds: () => host?.lagSeconds() ?? Number.NaN,
     bundle: () => bundles.current(),
     openReservations: () => state.openReservations(),
     close: async () => {
       await Promise.race([weir.idle(), sleep(config.drainTimeoutMs, undefined, { ref: false })]);
+      await host?.close();
       await storage.close();
     },
   };
@@ -105,6 +123,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
   const metrics = createMetrics({
     openReservations: () => countOpen(engine),
     bundle: () => engine?.bundle() ?? null,
+    ledgerLagSeconds: () => engine?.ledgerLagSeconds() ?? Number.NaN,
   });
   closers.push(() => metrics.close());
   try {
@@ -172,7 +191,8 @@ async function startGrpcServers(
   closers: (() => unknown)[],
 ) {
   const operator = instrumentOperator(engine.operator, metrics);
-  const serving = { weir, operator, authenticator, onFault };
+  const ledger = engine.ledger && instrumentLedger(engine.ledger, metrics);
+  const serving = { weir, operator, ...(ledger && { ledger }), authenticator, onFault };
   const grpc = await startGrpcServer({ ...config.grpcListen, ...serving });
   closers.push(() => grpc.drain(0));
   const envoy = await startEnvoyServer(config, {

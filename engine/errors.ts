@@ -9,6 +9,8 @@ export const ERROR_CODES = {
   "report.invalid": "a field of the report is missing, malformed or out of range",
   "report.conflict": "a report with the same sequence and other figures was posted before",
   "admin.invalid": "a field of an operator's request is missing, malformed or out of range",
+  "ledger.invalid": "a field of a request to the ledger is missing, malformed or out of range",
+  "ledger.unavailable": "the ledger's query store does not answer",
   "decision.not_found": "no such decision for this principal",
   "decision.too_old": "the decision ended more than seven days ago",
   "decision.finished": "the decision was reported as final and cannot be cancelled",

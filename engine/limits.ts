@@ -68,6 +68,10 @@ export const LIMITS = {
   bundleUnpackedBytes: 64 * 1024 * 1024,
   /** Files in a bundle. */
   bundleFiles: 1_000,
+  /** Entries of one page of the ledger. */
+  ledgerPage: 1_000,
+  /** Fields of a filter of the ledger, and values of one. */
+  ledgerMatches: 32,
   /** Largest price, micro-USD per million tokens. */
   priceMicroUsd: 1_000_000_000_000,
 } as const;

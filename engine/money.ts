@@ -54,3 +54,24 @@ export function formatMicroUsd(microUsd: number): string {
   const fraction = String(Math.abs(microUsd) % 1_000_000).padStart(6, "0");
   return `${sign}$${whole}.${fraction.slice(0, 2)}${fraction.slice(2).replace(/0+$/, "")}`;
 }
+
+const PICO_PER_USD = 1_000_000_000_000n;
+
+/** Pico-USD as an exact decimal of dollars without trailing zeros: "0.000001234", "-12.5", "0". */
+export function usdFromPico(picoUsd: bigint): string {
+  const size = picoUsd < 0n ? -picoUsd : picoUsd;
+  const fraction = String(size % PICO_PER_USD)
+    .padStart(12, "0")
+    .replace(/0+$/, "");
+  const whole = `${picoUsd < 0n ? "-" : ""}${size / PICO_PER_USD}`;
+  return fraction === "" ? whole : `${whole}.${fraction}`;
+}
+
+/** The way back; null if the text is no decimal of dollars with at most 12 digits behind the point. */
+export function picoFromUsd(text: string): bigint | null {
+  const match = /^(-?)(\d{1,12})(?:\.(\d{1,12}))?$/.exec(text);
+  if (match === null) return null;
+  const [, sign, whole = "0", fraction = ""] = match;
+  const size = BigInt(whole) * PICO_PER_USD + BigInt(fraction.padEnd(12, "0"));
+  return sign === "-" ? -size : size;
+}

@@ -12,7 +12,12 @@ const withRoles = (roles: unknown) => ({
 });
 
 test("the shipped data is taken, and so are principals with and without roles", () => {
-  for (const one of [data, withRoles(undefined), withRoles([]), withRoles(["operator"])]) {
+  for (const one of [
+    data,
+    withRoles(undefined),
+    withRoles([]),
+    withRoles(["operator", "reader", "auditor"]),
+  ]) {
     expect(() => checkData(one)).not.toThrow();
   }
 });
@@ -21,7 +26,7 @@ test.each([["operator"], [["operater"]], [["operator", "admin"]], [null]])(
   "roles %j are refused, naming the principal",
   (roles) => {
     expect(() => checkData(withRoles(roles))).toThrow(
-      `config.principals["ops"].roles: ${JSON.stringify(roles)} is not accepted; accepted is a list of "operator"`,
+      `config.principals["ops"].roles: ${JSON.stringify(roles)} is not accepted; accepted is a list of "operator", "reader", "auditor"`,
     );
   },
 );

@@ -2,6 +2,7 @@ import { loadConfig } from "../config.ts";
 import { type AdminClient, connectAdmin } from "../grpc/admin-client.ts";
 import type { ConnectOptions } from "../grpc/channel.ts";
 import { connect, type WeirClient } from "../grpc/client.ts";
+import { connectLedger, type LedgerClient } from "../grpc/ledger-client.ts";
 import type { Invocation } from "./command.ts";
 import { serverAddress, unreachable } from "./server-address.ts";
 
@@ -16,6 +17,20 @@ export const asCaller = <Result>(
   invocation: Invocation,
   work: (client: WeirClient) => Promise<Result>,
 ): Promise<Result> => atService(invocation, connect, work);
+
+/** How long a sum over many entries may take. */
+const READ_TIMEOUT_MS = 120_000;
+
+/** Asks a running service for its ledger, over a connection of its own. */
+export const asReader = <Result>(
+  invocation: Invocation,
+  work: (client: LedgerClient) => Promise<Result>,
+): Promise<Result> =>
+  atService(
+    invocation,
+    (options) => connectLedger({ timeoutMs: READ_TIMEOUT_MS, ...options }),
+    work,
+  );
 
 async function atService<Client extends { close(): void }, Result>(
   invocation: Invocation,

@@ -3,18 +3,11 @@ import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
 import { AUDIT_COMMANDS, WHY_COMMAND } from "./groups/audit.ts";
 import { ENVOY_COMMANDS } from "./groups/envoy.ts";
+import { LEDGER_COMMANDS } from "./groups/ledger.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
 import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
 import { reportCommands } from "./groups/report.ts";
-
-const SERVER_FLAGS: readonly Flag[] = [
-  { name: "server", placeholder: "HOST:PORT", doc: "the service to ask; default: grpc_listen" },
-  {
-    name: "key",
-    placeholder: "KEY",
-    doc: "API key; better given as WEIR_KEY, which ps does not show",
-  },
-];
+import { SERVER_FLAGS } from "./server-flags.ts";
 
 const TENANT: Flag = { name: "tenant", placeholder: "T", mandatory: true, doc: "tenant" };
 const FROZEN_TENANT: Flag = { ...TENANT, doc: 'tenant; "*" for the whole platform' };
@@ -201,14 +194,7 @@ export const COMMANDS: readonly Command[] = [
     settings: true,
     load: () => import("./commands/key-revoke.ts"),
   },
-  {
-    name: "ledger check",
-    summary: "prove that the log is whole and that its money adds up",
-    positionals: [],
-    flags: [],
-    settings: true,
-    load: () => import("./commands/ledger-check.ts"),
-  },
+  ...LEDGER_COMMANDS,
   ...AUDIT_COMMANDS,
   ...ENVOY_COMMANDS,
   ...whereShipped({

@@ -30,6 +30,7 @@ export interface Settings {
   /** "memory", or the URL of a Redis. */
   readonly state: string;
   readonly stateTimeoutMs: number;
+  readonly ledger: "sqlite" | "off";
   readonly bundle: string;
   readonly bundleKeys: string | null;
   readonly mode: "enforce" | "shadow";
@@ -120,6 +121,12 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: duration(10, 60_000),
     default: "500ms",
     doc: "how long an answer of the Redis is waited for; then the state is unavailable",
+  },
+  ledger: {
+    name: "ledger",
+    type: choice("sqlite", "off"),
+    default: "sqlite",
+    doc: "where the ledger is kept for queries: a file in the data folder, or nowhere",
   },
   bundle: {
     name: "bundle",

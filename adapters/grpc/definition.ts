@@ -14,6 +14,7 @@ const { v1 } = weir;
 /** Full names of the services, as health checks and reflection know them. */
 export const SERVICE = "weir.v1.DecisionService";
 export const ADMIN_SERVICE = "weir.v1.AdminService";
+export const LEDGER_SERVICE = "weir.v1.LedgerService";
 
 /** What the server's side of one method takes and gives. */
 export type ServerMethod<Request, Response> = MethodDefinition<
@@ -86,6 +87,43 @@ export const ADMIN_CLIENT_METHODS = {
   grantBudget: adminClient("GrantBudget", v1.GrantBudgetRequest, v1.GrantBudgetResponse),
   getVelocity: adminClient("GetVelocity", v1.GetVelocityRequest, v1.GetVelocityResponse),
 };
+
+/** The methods of those who read the ledger, all unary. */
+export const LEDGER_SERVER_METHODS = {
+  ListEntries: ledgerServer("ListEntries", v1.ListEntriesRequest, v1.ListEntriesResponse),
+  GetDecision: ledgerServer("GetDecision", v1.GetDecisionRequest, v1.GetDecisionResponse),
+  Summarize: ledgerServer("Summarize", v1.SummarizeRequest, v1.SummarizeResponse),
+  GetRun: ledgerServer("GetRun", v1.GetRunRequest, v1.GetRunResponse),
+  ListPeriods: ledgerServer("ListPeriods", v1.ListPeriodsRequest, v1.ListPeriodsResponse),
+  CloseMonth: ledgerServer("CloseMonth", v1.CloseMonthRequest, v1.CloseMonthResponse),
+  ListPriceRows: ledgerServer("ListPriceRows", v1.ListPriceRowsRequest, v1.ListPriceRowsResponse),
+};
+
+export const LEDGER_CLIENT_METHODS = {
+  listEntries: ledgerClient("ListEntries", v1.ListEntriesRequest, v1.ListEntriesResponse),
+  getDecision: ledgerClient("GetDecision", v1.GetDecisionRequest, v1.GetDecisionResponse),
+  summarize: ledgerClient("Summarize", v1.SummarizeRequest, v1.SummarizeResponse),
+  getRun: ledgerClient("GetRun", v1.GetRunRequest, v1.GetRunResponse),
+  listPeriods: ledgerClient("ListPeriods", v1.ListPeriodsRequest, v1.ListPeriodsResponse),
+  closeMonth: ledgerClient("CloseMonth", v1.CloseMonthRequest, v1.CloseMonthResponse),
+  listPriceRows: ledgerClient("ListPriceRows", v1.ListPriceRowsRequest, v1.ListPriceRowsResponse),
+};
+
+function ledgerServer<Request, Response>(
+  name: string,
+  request: Codec<Request>,
+  response: Codec<Response>,
+): ServerMethod<Request, Response> {
+  return serverMethod(LEDGER_SERVICE, name, request, response, false);
+}
+
+function ledgerClient<Request, Response>(
+  name: string,
+  request: Codec<Request>,
+  response: Codec<Response>,
+): ClientMethod<Request, Response> {
+  return clientMethod(LEDGER_SERVICE, name, request, response);
+}
 
 function adminServer<Request, Response>(
   name: string,

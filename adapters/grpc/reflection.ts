@@ -6,13 +6,12 @@ import { protoPath as healthProto } from "grpc-health-check";
 
 const PROTO = join(import.meta.dirname, "../../proto");
 
+const SERVICES = ["decision", "admin", "ledger"].map((name) => `weir/v1/${name}_service.proto`);
+
 /** Lets tools such as grpcurl ask the server for its contract. */
 export function addReflection(server: Server, own: readonly string[]): void {
   const contract: PackageDefinition = {
-    ...loadSync(["weir/v1/decision_service.proto", "weir/v1/admin_service.proto"], {
-      includeDirs: [PROTO],
-      keepCase: true,
-    }),
+    ...loadSync(SERVICES, { includeDirs: [PROTO], keepCase: true }),
     ...loadSync(healthProto, { keepCase: true }),
   };
   const services = [...own, "grpc.health.v1.Health"];

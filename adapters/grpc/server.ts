@@ -1,13 +1,22 @@
 import type { Server, ServerCredentials, ServiceDefinition } from "@grpc/grpc-js";
 import { WeirError } from "../../engine/errors.ts";
 import { LIMITS } from "../../engine/limits.ts";
+import type { LedgerReader } from "../../engine/ledger/reader.ts";
 import type { Operator } from "../../engine/operator/operator.ts";
 import type { Weir } from "../../engine/weir.ts";
 import { adminService } from "./admin-service.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { ADMIN_SERVER_METHODS, ADMIN_SERVICE, SERVER_METHODS, SERVICE } from "./definition.ts";
+import {
+  ADMIN_SERVER_METHODS,
+  ADMIN_SERVICE,
+  LEDGER_SERVER_METHODS,
+  LEDGER_SERVICE,
+  SERVER_METHODS,
+  SERVICE,
+} from "./definition.ts";
 import type { Gate } from "./gate.ts";
 import { type GrpcServer, type HostedService, hostServices } from "./host.ts";
+import { ledgerService } from "./ledger-service.ts";
 import { addReflection } from "./reflection.ts";
 import { decisionService } from "./service.ts";
 
@@ -16,6 +25,8 @@ export interface GrpcServerOptions {
   readonly weir: Weir;
   /** Without it AdminService is not served. */
   readonly operator?: Operator;
+  /** Without it LedgerService is not served. */
+  readonly ledger?: LedgerReader;
   readonly authenticator: Authenticator;
   /** Address or name to listen on, or "unix:<path>" (the port is then ignored). */
   readonly host: string;
@@ -33,7 +44,11 @@ export interface GrpcServerOptions {
 
 /** Starts the gRPC server; a failure to listen is `config.invalid` and names the address. */
 export function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const services = options.operator === undefined ? [SERVICE] : [SERVICE, ADMIN_SERVICE];
+  const services = [
+    SERVICE,
+    ...(options.operator === undefined ? [] : [ADMIN_SERVICE]),
+    ...(options.ledger === undefined ? [] : [LEDGER_SERVICE]),
+  ];
   return hostServices(
     {
       ...options,
@@ -46,7 +61,7 @@ export function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer>
 }
 
 function ownServices(options: GrpcServerOptions, gate: Gate): readonly HostedService[] {
-  const { operator, weir } = options;
+  const { ledger, operator, weir } = options;
   const onFault = options.onFault ?? (() => {});
   const serving = {
     authenticator: options.authenticator,
@@ -64,10 +79,20 @@ function ownServices(options: GrpcServerOptions, gate: Gate): readonly HostedSer
     definition: SERVER_METHODS as unknown as ServiceDefinition,
     handlers: decisionService({ ...serving, weir, streamInFlightMax }),
   };
-  if (operator === undefined) return [decisions];
-  const definition = ADMIN_SERVER_METHODS as unknown as ServiceDefinition;
-  return [
-    decisions,
-    { name: ADMIN_SERVICE, definition, handlers: adminService(operator, serving) },
-  ];
+  const services = [decisions];
+  if (operator !== undefined) {
+    services.push({
+      name: ADMIN_SERVICE,
+      definition: ADMIN_SERVER_METHODS as unknown as ServiceDefinition,
+      handlers: adminService(operator, serving),
+    });
+  }
+  if (ledger !== undefined) {
+    services.push({
+      name: LEDGER_SERVICE,
+      definition: LEDGER_SERVER_METHODS as unknown as ServiceDefinition,
+      handlers: ledgerService(ledger, serving),
+    });
+  }
+  return services;
 }

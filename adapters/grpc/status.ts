@@ -19,6 +19,8 @@ export const GRPC_CODES: Readonly<Record<ErrorCode, status>> = {
   "report.invalid": status.INVALID_ARGUMENT,
   "report.conflict": status.ALREADY_EXISTS,
   "admin.invalid": status.INVALID_ARGUMENT,
+  "ledger.invalid": status.INVALID_ARGUMENT,
+  "ledger.unavailable": status.UNAVAILABLE,
   "decision.not_found": status.NOT_FOUND,
   "decision.too_old": status.NOT_FOUND,
   "decision.finished": status.FAILED_PRECONDITION,

@@ -11,6 +11,8 @@ export const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   "report.invalid": 400,
   "report.conflict": 409,
   "admin.invalid": 400,
+  "ledger.invalid": 400,
+  "ledger.unavailable": 503,
   "decision.not_found": 404,
   "decision.too_old": 410,
   "decision.finished": 409,

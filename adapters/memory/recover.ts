@@ -86,6 +86,9 @@ class Recovering {
       case "rejected":
       case "bundle":
       case "control":
+      case "imported":
+      case "closed":
+      case "read":
         return undefined;
     }
   }

@@ -83,6 +83,7 @@ export async function openLocalStorage(
       state: kept.state,
       log,
       ledger,
+      logFolder: layout.log,
       close: closeAll,
     };
   } catch (thrown) {

@@ -11,6 +11,8 @@ export interface Storage {
   readonly masks?: Masks;
   /** Time of the log's latest line, epoch ms: time does not go back behind it. */
   readonly lastMs: number;
+  /** Where the log's segments lie; absent: it has none that could be followed. */
+  readonly logFolder?: string;
   /** Flushes what is written and lets go of the data folder. */
   close(): Promise<void>;
 }

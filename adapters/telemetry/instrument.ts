@@ -1,4 +1,5 @@
 import { WeirError } from "../../engine/errors.ts";
+import type { LedgerReader } from "../../engine/ledger/reader.ts";
 import type { Operator } from "../../engine/operator/operator.ts";
 import type { Caller, Weir } from "../../engine/weir.ts";
 import type { Metrics } from "./metrics.ts";
@@ -35,6 +36,20 @@ export function instrumentOperator(operator: Operator, metrics: Metrics): Operat
     grant: (raw, caller) => counted(operator.grant(raw, caller)),
     budgets: (raw, caller) => counted(operator.budgets(raw, caller)),
     velocity: (raw, caller) => counted(operator.velocity(raw, caller)),
+  };
+}
+
+/** The same ledger's side, with every failure counted. */
+export function instrumentLedger(ledger: LedgerReader, metrics: Metrics): LedgerReader {
+  const counted = countingFailures(metrics);
+  return {
+    list: (raw, caller) => counted(ledger.list(raw, caller)),
+    decision: (decisionId, caller) => counted(ledger.decision(decisionId, caller)),
+    summarize: (raw, caller) => counted(ledger.summarize(raw, caller)),
+    run: (raw, caller) => counted(ledger.run(raw, caller)),
+    periods: (raw, caller) => counted(ledger.periods(raw, caller)),
+    priceRows: (caller) => counted(ledger.priceRows(caller)),
+    close: (raw, caller) => counted(ledger.close(raw, caller)),
   };
 }
 

@@ -34,7 +34,11 @@ let openReservations: () => Promise<number>;
 beforeEach(() => {
   bundle = null;
   openReservations = () => Promise.resolve(7);
-  metrics = createMetrics({ openReservations: () => openReservations(), bundle: () => bundle });
+  metrics = createMetrics({
+    openReservations: () => openReservations(),
+    bundle: () => bundle,
+    ledgerLagSeconds: () => 0,
+  });
 });
 afterEach(() => metrics.close());
 

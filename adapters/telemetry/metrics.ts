@@ -9,6 +9,8 @@ export interface MetricSources {
   readonly openReservations: () => Promise<number>;
   /** The bundle in force; null while there is none. */
   readonly bundle: () => { readonly revision: string; readonly digest: string } | null;
+  /** How far the ledger's query store is behind the log; not a number where there is none. */
+  readonly ledgerLagSeconds: () => number;
 }
 
 /** The service's metrics, in a registry of their own. */
@@ -132,7 +134,8 @@ function reportRecorder(registry: Registry): Metrics["reported"] {
   };
 }
 
-function registerGauges(registry: Registry, { openReservations, bundle }: MetricSources): void {
+function registerGauges(registry: Registry, sources: MetricSources): void {
+  const { openReservations, bundle, ledgerLagSeconds } = sources;
   // A registry keeps what is made with it; nobody else has to.
   void new Gauge({
     name: "weir_reservations_open",
@@ -141,6 +144,14 @@ function registerGauges(registry: Registry, { openReservations, bundle }: Metric
     async collect() {
       // A store that does not answer must not take the other metrics with it.
       this.set(await openReservations().catch(() => Number.NaN));
+    },
+  });
+  void new Gauge({
+    name: "weir_ledger_lag_seconds",
+    help: "For how long the ledger's query store has been behind the log.",
+    registers: [registry],
+    collect() {
+      this.set(ledgerLagSeconds());
     },
   });
   void new Gauge({

@@ -47,7 +47,10 @@ export interface AuditReport {
   readonly samples: readonly string[];
 }
 
-export type ChangeRecord = Exclude<LogLine, { kind: "decision" | "entry" | "report" | "rejected" }>;
+export type ChangeRecord = Exclude<
+  LogLine,
+  { kind: "decision" | "entry" | "imported" | "read" | "rejected" | "report" }
+>;
 
 export interface ReportOptions {
   readonly fromMs: number;
@@ -97,6 +100,8 @@ export class ReportBuilder {
         count(this.#rejected, line.code);
         return;
       case "entry":
+      case "imported":
+      case "read":
         return;
       case "grant":
         this.#grants.push(line);
@@ -105,6 +110,7 @@ export class ReportBuilder {
       case "freeze":
       case "bundle":
       case "control":
+      case "closed":
         this.#changes.push({ number, record: line });
     }
   }
@@ -221,6 +227,8 @@ export function changeWords(record: ChangeRecord): string {
       return `${record.actor ?? "the service"} made bundle ${record.digest.slice(0, 12)} decide`;
     case "control":
       return controlWords(record);
+    case "closed":
+      return `${record.actor} closed ${record.month} of ${record.tenant}: ${record.reason}`;
   }
 }
 

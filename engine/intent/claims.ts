@@ -1,5 +1,5 @@
 import { WeirError } from "../errors.ts";
-import type { BundleData } from "../policy/bundle-data.ts";
+import type { BundleData, Role } from "../policy/bundle-data.ts";
 import { type Attribution, ATTRIBUTION_FIELDS } from "./intent.ts";
 
 type Principals = BundleData["principals"];
@@ -54,4 +54,42 @@ export function checkOperator(principals: Principals, principal: string, tenant:
 export function isOperator(principals: Principals, principal: string, tenant: string): boolean {
   if (!mayActFor(principals, principal, tenant)) return false;
   return principals[principal]?.roles?.includes("operator") ?? false;
+}
+
+/** Roles that may read the ledger. */
+export const READING_ROLES = ["reader", "auditor", "operator"] as const;
+
+/** Refuses (`auth.denied`) who has none of the roles, or not for the tenant; "*" takes every tenant. */
+export function checkReader(
+  principals: Principals,
+  principal: string,
+  tenant: string,
+  roles: readonly Role[] = READING_ROLES,
+): void {
+  if (mayRead(principals, principal, tenant, roles)) return;
+  const whose = tenant === "*" ? "every tenant" : `tenant ${tenant}`;
+  const message = `principal ${principal} is no ${roles.join(", ")} of ${whose}`;
+  throw new WeirError("auth.denied", message);
+}
+
+/** Whether the principal has one of the roles for the tenant. */
+export function mayRead(
+  principals: Principals,
+  principal: string,
+  tenant: string,
+  roles: readonly Role[] = READING_ROLES,
+): boolean {
+  if (!mayActFor(principals, principal, tenant)) return false;
+  return principals[principal]?.roles?.some((role) => roles.includes(role)) ?? false;
+}
+
+/** Tenants whose ledger the principal may read, null for every one; `auth.denied` for none. */
+export function readableTenants(
+  principals: Principals,
+  principal: string,
+): readonly string[] | null {
+  const tenants = tenantsOf(principals, principal);
+  const [first = "*"] = tenants;
+  checkReader(principals, principal, first);
+  return tenants.includes("*") ? null : tenants;
 }

@@ -45,7 +45,7 @@ export function parseIntent(raw: RawIntent, principal: string): Intent {
 
 /** One error for all wrong fields; the message carries the first of them. */
 export function invalid(
-  code: "intent.invalid" | "report.invalid" | "admin.invalid",
+  code: "intent.invalid" | "report.invalid" | "admin.invalid" | "ledger.invalid",
   what: string,
   read: FieldReader,
 ): WeirError {

@@ -218,13 +218,17 @@ export interface VelocityWindowData {
 }
 
 /** What a principal may do besides deciding and reporting. */
-export type Role = "operator";
+export const ROLES = ["operator", "reader", "auditor"] as const;
+export type Role = (typeof ROLES)[number];
 
 export interface PrincipalData {
   /** Tenants it may act for; "*" for any. */
   readonly tenants: readonly string[];
   /** Values it may claim per attribution field; a field not named may hold anything. */
   readonly claims: Readonly<Partial<Record<AttributionField, readonly string[]>>>;
-  /** "operator": may freeze, grant and look at the state of its tenants. Absent: none. */
+  /**
+   * "operator": may freeze, grant, look at the state of its tenants, read their ledger and close its
+   * months. "reader": may read the ledger. "auditor": the same, and each read is recorded. Absent: none.
+   */
   readonly roles?: readonly Role[];
 }

@@ -2,7 +2,7 @@ import { type FieldViolation, WeirError } from "../errors.ts";
 import { SENSITIVITIES } from "../intent/intent.ts";
 import { LIMITS } from "../limits.ts";
 import { maskingFaults } from "./check-masking.ts";
-import type { BundleData, ModelData, PolicyLimits } from "./bundle-data.ts";
+import { type BundleData, type ModelData, type PolicyLimits, ROLES } from "./bundle-data.ts";
 import { exceptionFaults, shapeFaults } from "./check-exceptions.ts";
 
 const SECTIONS = [
@@ -209,8 +209,9 @@ function estimateFaults(data: BundleData): readonly FieldViolation[] {
 function roleFaults({ principals }: BundleData): readonly FieldViolation[] {
   return Object.entries(principals).flatMap(([id, { roles }]) => {
     if (roles === undefined) return [];
-    if (Array.isArray(roles) && roles.every((role) => role === "operator")) return [];
-    const description = `${JSON.stringify(roles)} is not accepted; accepted is a list of "operator"`;
+    if (Array.isArray(roles) && roles.every((role) => ROLES.includes(role))) return [];
+    const accepted = ROLES.map((role) => `"${role}"`).join(", ");
+    const description = `${JSON.stringify(roles)} is not accepted; accepted is a list of ${accepted}`;
     return [{ description, field: `config.principals["${id}"].roles` }];
   });
 }

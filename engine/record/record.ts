@@ -1,6 +1,7 @@
 import type { Effect, Mode, Reason } from "../decision/decision.ts";
 import type { ServiceTier } from "../intent/intent.ts";
 import type { EntryKind, Unit } from "../ledger/entry.ts";
+import type { LedgerLine } from "../ledger/ledger-lines.ts";
 import type { PolicyInput } from "../policy/input.ts";
 import type { Obligations, Verdict } from "../policy/verdict.ts";
 import type { CanonicalText } from "./canonical.ts";
@@ -232,7 +233,8 @@ export type LogLine =
   | FreezeRecord
   | GrantRecord
   | BundleRecord
-  | ControlRecord;
+  | ControlRecord
+  | LedgerLine;
 
 /** The input the model asked for was judged on; a decision has been judged at least once. */
 export function firstInput(record: DecisionRecord): PolicyInput {

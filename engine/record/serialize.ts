@@ -18,6 +18,9 @@ export function serializeLine(line: LogLine): string {
     case "grant":
     case "bundle":
     case "control":
+    case "imported":
+    case "closed":
+    case "read":
       return canonicalJson(line);
   }
 }

@@ -738,6 +738,372 @@ export namespace weir {
       flags: string[];
     }
     export const ReportResult: Codec<weir.v1.ReportResult>;
+    /** What happened to money. */
+    export type EntryKind = number;
+    export const EntryKind: {
+      /** Never sent. */
+      readonly ENTRY_KIND_UNSPECIFIED: 0;
+      /** Money was held for a call. */
+      readonly ENTRY_KIND_RESERVED: 1;
+      /** A reroute took the hold from one model to another. */
+      readonly ENTRY_KIND_ADJUSTED: 2;
+      /** A report was charged. */
+      readonly ENTRY_KIND_SETTLED: 3;
+      /** A hold ended without a charge. */
+      readonly ENTRY_KIND_RELEASED: 4;
+      /** A hold ended because no report came in time. */
+      readonly ENTRY_KIND_EXPIRED: 5;
+      /** A charge after the hold had ended, or one for a month that was closed. */
+      readonly ENTRY_KIND_CORRECTED: 6;
+      /** A budget was raised for a time. */
+      readonly ENTRY_KIND_GRANTED: 7;
+      /** A cost that came from elsewhere. */
+      readonly ENTRY_KIND_IMPORTED: 8;
+    };
+    /** Tokens by class. The classes are disjoint: `input` is what was neither read from nor written to a cache, `output` what is not reasoning. */
+    export interface TokenCounts {
+      /** Input at its plain price. */
+      input: Int64;
+      /** Input read from a cache. */
+      cacheRead: Int64;
+      /** Input written to a cache with the provider's default lifetime. */
+      cacheWrite_5m: Int64;
+      /** Input written to a cache with its longer lifetime. */
+      cacheWrite_1h: Int64;
+      /** Output. */
+      output: Int64;
+      /** Output that is reasoning. */
+      reasoning: Int64;
+    }
+    export const TokenCounts: Codec<weir.v1.TokenCounts>;
+    /** What an entry changed on one budget instance. */
+    export interface LedgerPosting {
+      /** Id of the budget. */
+      budget: string;
+      /** Its instance. */
+      instance: string;
+      /** "nano_usd", "tokens" or "calls". */
+      unit: string;
+      /** Change of what is held, in the unit. */
+      heldDelta: Int64;
+      /** Change of what is settled, in the unit. */
+      settledDelta: Int64;
+    }
+    export const LedgerPosting: Codec<weir.v1.LedgerPosting>;
+    /** A line of the ledger. Figures are changes: the sum of all entries is what was spent. */
+    export interface LedgerEntry {
+      /** Id, unique. */
+      id: string;
+      /** What happened. */
+      kind: weir.v1.EntryKind;
+      /** Decision it belongs to; empty for grants and imports. */
+      decisionId: string;
+      /** Run the call is a step of; empty for none. */
+      run: string;
+      /** When it happened, milliseconds since the Unix epoch. */
+      atMs: Int64;
+      /** The time it is counted at: at_ms, or, where that month was closed already, when it was booked. */
+      bookedMs: Int64;
+      /** Exact cost, pico-USD (1e-12 USD), a decimal integer. May be negative. */
+      costPicoUsd: string;
+      /** Change of the tokens by class. */
+      tokens: weir.v1.TokenCounts | null;
+      /** Change of the number of charged calls: 1 on the first charge of a call. */
+      calls: Int64;
+      /** What it can be filtered and summed by: tenant, team, feature, service, user, cost_center, environment, customer, principal, asked_model, model, provider, operation, service_tier, layer, basis, priced, price_row, price_book, bundle. What is empty is left out. */
+      dimensions: Record<string, string>;
+      /** "forced", "open", "late", "overrun", "unpriced", "other_model", "partial", "reversal", "closed_month". */
+      flags: string[];
+      /** What it changed on budgets. */
+      postings: weir.v1.LedgerPosting[];
+      /** Everything else that is known of it, as a JSON object. */
+      detailJson: string;
+      /** Who wrote its line, and the number of the line in that log. */
+      writer: string;
+      /** Number of the line, from 1. */
+      sequence: Int64;
+    }
+    export const LedgerEntry: Codec<weir.v1.LedgerEntry>;
+    /** Sums of entries. */
+    export interface LedgerSums {
+      /** Exact cost, pico-USD, a decimal integer. */
+      costPicoUsd: string;
+      /** Calls that were charged. */
+      calls: Int64;
+      /** Of those, reported as gone well. */
+      okCalls: Int64;
+      /** Tokens by class. */
+      tokens: weir.v1.TokenCounts | null;
+      /** Entries. */
+      entries: Int64;
+      /** Holds that began. */
+      reserved: Int64;
+      /** Holds that ended without a report. */
+      expired: Int64;
+      /** What was charged for those, pico-USD, a decimal integer. */
+      expiredPicoUsd: string;
+    }
+    export const LedgerSums: Codec<weir.v1.LedgerSums>;
+    /** A decision as far as the ledger keeps it. */
+    export interface LedgerDecision {
+      /** Id. */
+      id: string;
+      /** When it was made, milliseconds since the Unix epoch. */
+      atMs: Int64;
+      /** Tenant. */
+      tenant: string;
+      /** "allow", "reroute", "throttle" or "block". */
+      effect: string;
+      /** "enforce" or "shadow". */
+      mode: string;
+      /** Codes of the findings. */
+      reasons: string[];
+      /** Model asked for. */
+      askedModel: string;
+      /** Model that runs; empty for none. */
+      model: string;
+      /** Id of the intent. */
+      intent: string;
+      /** Run and step; empty and 0 outside a run. */
+      run: string;
+      /** Step of the run. */
+      step: Int64;
+      /** Digest of the bundle that decided. */
+      bundle: string;
+      /** Estimate, micro-USD. */
+      estimateMicroUsd: Int64;
+      /** Charged so far, pico-USD, a decimal integer. */
+      costPicoUsd: string;
+      /** Layer of its cost. */
+      layer: string;
+      /** Principal that asked. */
+      principal: string;
+      /** Team, feature and so on, without what is empty. */
+      attribution: Record<string, string>;
+    }
+    export const LedgerDecision: Codec<weir.v1.LedgerDecision>;
+    /** A closed month of a tenant. */
+    export interface LedgerPeriod {
+      /** Tenant; "*": every one. */
+      tenant: string;
+      /** "2026-10", UTC. */
+      month: string;
+      /** When it was closed, milliseconds since the Unix epoch. */
+      closedMs: Int64;
+      /** Who closed it. */
+      actor: string;
+      /** Why. */
+      reason: string;
+      /** What it came to, pico-USD, a decimal integer. */
+      costPicoUsd: string;
+      /** Of how many entries. */
+      entries: Int64;
+    }
+    export const LedgerPeriod: Codec<weir.v1.LedgerPeriod>;
+    /** Values of which a field has to have one. */
+    export interface LedgerMatch {
+      /** A field, as in LedgerEntry.dimensions. */
+      field: string;
+      /** 1 to 32 values; empty stands for "not given". */
+      values: string[];
+    }
+    export const LedgerMatch: Codec<weir.v1.LedgerMatch>;
+    /** Which entries are meant. */
+    export interface LedgerFilter {
+      /** Tenant; empty: every one the caller may read. */
+      tenant: string;
+      /** Fields with their values; all have to fit. */
+      match: weir.v1.LedgerMatch[];
+      /** Kinds; none: every one. */
+      kinds: weir.v1.EntryKind[];
+      /** Counted from this time on, milliseconds since the Unix epoch. */
+      fromMs: Int64;
+      /** Counted before this time; 0: no end. */
+      toMs: Int64;
+    }
+    export const LedgerFilter: Codec<weir.v1.LedgerFilter>;
+    /** Request to list entries. */
+    export interface ListEntriesRequest {
+      /** Which. */
+      filter: weir.v1.LedgerFilter | null;
+      /** Of one run; empty: any. */
+      run: string;
+      /** Of one decision; empty: any. */
+      decisionId: string;
+      /** The oldest first instead of the latest. */
+      oldestFirst: boolean;
+      /** Entries of a page. 1 to 1000; 0: 100. */
+      pageSize: Int64;
+      /** next_page_token of the page before; empty: the first page. */
+      pageToken: string;
+    }
+    export const ListEntriesRequest: Codec<weir.v1.ListEntriesRequest>;
+    /** A page of entries. */
+    export interface ListEntriesResponse {
+      /** In the order asked for. */
+      entries: weir.v1.LedgerEntry[];
+      /** Token of the next page; empty: there is none. */
+      nextPageToken: string;
+    }
+    export const ListEntriesResponse: Codec<weir.v1.ListEntriesResponse>;
+    /** Request to get a decision. */
+    export interface GetDecisionRequest {
+      /** Id of the decision. Mandatory. */
+      decisionId: string;
+    }
+    export const GetDecisionRequest: Codec<weir.v1.GetDecisionRequest>;
+    /** A decision and its entries. */
+    export interface GetDecisionResponse {
+      /** The decision. */
+      decision: weir.v1.LedgerDecision | null;
+      /** Its entries, the oldest first. */
+      entries: weir.v1.LedgerEntry[];
+    }
+    export const GetDecisionResponse: Codec<weir.v1.GetDecisionResponse>;
+    /** How sums are cut in time. */
+    export type LedgerBucket = number;
+    export const LedgerBucket: {
+      /** Not at all. */
+      readonly LEDGER_BUCKET_UNSPECIFIED: 0;
+      /** By hour, UTC. */
+      readonly LEDGER_BUCKET_HOUR: 1;
+      /** By day, UTC. */
+      readonly LEDGER_BUCKET_DAY: 2;
+      /** By month, UTC. */
+      readonly LEDGER_BUCKET_MONTH: 3;
+    };
+    /** Request to sum entries. */
+    export interface SummarizeRequest {
+      /** Which; its times are whole hours. */
+      filter: weir.v1.LedgerFilter | null;
+      /** Fields to group by, as in LedgerEntry.dimensions. */
+      groupBy: string[];
+      /** How they are cut in time. */
+      bucket: weir.v1.LedgerBucket;
+      /** Reads every entry instead of the hourly sums: slower, with the same result. */
+      scan: boolean;
+    }
+    export const SummarizeRequest: Codec<weir.v1.SummarizeRequest>;
+    /** Sums of one group. */
+    export interface LedgerGroup {
+      /** Values of the fields grouped by; empty ones are there too. */
+      fields: Record<string, string>;
+      /** Start of the hour, day or month, milliseconds since the Unix epoch; 0 without. */
+      bucketMs: Int64;
+      /** The sums. */
+      sums: weir.v1.LedgerSums | null;
+    }
+    export const LedgerGroup: Codec<weir.v1.LedgerGroup>;
+    /** How much of the cost names a value. */
+    export interface LedgerCoverage {
+      /** team, feature, service, user, cost_center, environment or customer. */
+      field: string;
+      /** Cost with a value, pico-USD, a decimal integer. */
+      costPicoUsd: string;
+    }
+    export const LedgerCoverage: Codec<weir.v1.LedgerCoverage>;
+    /** Sums of entries. */
+    export interface SummarizeResponse {
+      /** The earliest first, then the dearest. */
+      groups: weir.v1.LedgerGroup[];
+      /** Of all of them. */
+      total: weir.v1.LedgerSums | null;
+      /** Of those: calls that no price was found for. */
+      unpriced: weir.v1.LedgerSums | null;
+      /** Of those: what names no team. */
+      unattributed: weir.v1.LedgerSums | null;
+      /** How much of the total's cost names a value, by field. */
+      coverage: weir.v1.LedgerCoverage[];
+    }
+    export const SummarizeResponse: Codec<weir.v1.SummarizeResponse>;
+    /** Request to get a run's cost. */
+    export interface GetRunRequest {
+      /** Id of the run. Mandatory. */
+      run: string;
+      /** Its tenant; empty: whichever of the caller's has it. */
+      tenant: string;
+    }
+    export const GetRunRequest: Codec<weir.v1.GetRunRequest>;
+    /** What one layer of a run cost. */
+    export interface LedgerLayer {
+      /** inference, retrieval_embedding, context, orchestration, tools, saas_embeds or governance. */
+      layer: string;
+      /** Its sums. */
+      sums: weir.v1.LedgerSums | null;
+    }
+    export const LedgerLayer: Codec<weir.v1.LedgerLayer>;
+    /** A run's whole cost. */
+    export interface GetRunResponse {
+      /** Id of the run. */
+      run: string;
+      /** Its tenant. */
+      tenant: string;
+      /** Decisions made in it. */
+      decisions: Int64;
+      /** Time of its first decision, milliseconds since the Unix epoch. */
+      firstMs: Int64;
+      /** Time of its last decision. */
+      lastMs: Int64;
+      /** Whole cost. */
+      total: weir.v1.LedgerSums | null;
+      /** By layer. */
+      layers: weir.v1.LedgerLayer[];
+      /** Cost of its first inference call, pico-USD, a decimal integer; 0: there is none. The total divided by it is the run's amplification. */
+      firstInferencePicoUsd: string;
+    }
+    export const GetRunResponse: Codec<weir.v1.GetRunResponse>;
+    /** Request to list the closed months. */
+    export interface ListPeriodsRequest {
+      /** Tenant; empty: every one the caller may read. */
+      tenant: string;
+    }
+    export const ListPeriodsRequest: Codec<weir.v1.ListPeriodsRequest>;
+    /** Closed months. */
+    export interface ListPeriodsResponse {
+      /** The latest first. */
+      periods: weir.v1.LedgerPeriod[];
+    }
+    export const ListPeriodsResponse: Codec<weir.v1.ListPeriodsResponse>;
+    /** Request to close a month. */
+    export interface CloseMonthRequest {
+      /** "2026-10", UTC. It has to be over. Mandatory. */
+      month: string;
+      /** Tenant; "*": every one. Mandatory. */
+      tenant: string;
+      /** Why. 1 to 256 characters. Mandatory. */
+      reason: string;
+    }
+    export const CloseMonthRequest: Codec<weir.v1.CloseMonthRequest>;
+    /** Answer to the closing of a month. */
+    export interface CloseMonthResponse {
+      /** The month as it was closed, now or before. */
+      period: weir.v1.LedgerPeriod | null;
+    }
+    export const CloseMonthResponse: Codec<weir.v1.CloseMonthResponse>;
+    /** Request to list price rows. */
+    export interface ListPriceRowsRequest {
+    }
+    export const ListPriceRowsRequest: Codec<weir.v1.ListPriceRowsRequest>;
+    /** Rows of price books. */
+    export interface ListPriceRowsResponse {
+      /** By book and id. */
+      rows: weir.v1.LedgerPriceRow[];
+    }
+    export const ListPriceRowsResponse: Codec<weir.v1.ListPriceRowsResponse>;
+    /** A row of a price book that entries name. */
+    export interface LedgerPriceRow {
+      /** Digest of the price book. */
+      book: string;
+      /** Id of the row. */
+      id: string;
+      /** Price by token class, micro-USD per million tokens, as charged. */
+      microUsdPerMtok: Record<string, Int64>;
+      /** The same before a contract. */
+      listMicroUsdPerMtok: Record<string, Int64>;
+      /** Price of a request, pico-USD, a decimal integer. */
+      requestPicoUsd: string;
+    }
+    export const LedgerPriceRow: Codec<weir.v1.LedgerPriceRow>;
   }
 }
 

@@ -5880,6 +5880,3341 @@ export const weir = $root.weir = (() => {
             return ReportResult;
         })();
 
+        v1.EntryKind = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[0] = "ENTRY_KIND_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "ENTRY_KIND_RESERVED"] = 1;
+            values[valuesById[2] = "ENTRY_KIND_ADJUSTED"] = 2;
+            values[valuesById[3] = "ENTRY_KIND_SETTLED"] = 3;
+            values[valuesById[4] = "ENTRY_KIND_RELEASED"] = 4;
+            values[valuesById[5] = "ENTRY_KIND_EXPIRED"] = 5;
+            values[valuesById[6] = "ENTRY_KIND_CORRECTED"] = 6;
+            values[valuesById[7] = "ENTRY_KIND_GRANTED"] = 7;
+            values[valuesById[8] = "ENTRY_KIND_IMPORTED"] = 8;
+            return values;
+        })();
+
+        v1.TokenCounts = (function() {
+
+            const TokenCounts = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            TokenCounts.prototype.input = 0;
+            TokenCounts.prototype.cacheRead = 0;
+            TokenCounts.prototype.cacheWrite_5m = 0;
+            TokenCounts.prototype.cacheWrite_1h = 0;
+            TokenCounts.prototype.output = 0;
+            TokenCounts.prototype.reasoning = 0;
+
+            TokenCounts.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.input != null && $Object.hasOwnProperty.call(message, "input") && (typeof message.input === "object" ? message.input.low || message.input.high : message.input !== 0))
+                    writer.uint32(8).int64(message.input);
+                if (message.cacheRead != null && $Object.hasOwnProperty.call(message, "cacheRead") && (typeof message.cacheRead === "object" ? message.cacheRead.low || message.cacheRead.high : message.cacheRead !== 0))
+                    writer.uint32(16).int64(message.cacheRead);
+                if (message.cacheWrite_5m != null && $Object.hasOwnProperty.call(message, "cacheWrite_5m") && (typeof message.cacheWrite_5m === "object" ? message.cacheWrite_5m.low || message.cacheWrite_5m.high : message.cacheWrite_5m !== 0))
+                    writer.uint32(24).int64(message.cacheWrite_5m);
+                if (message.cacheWrite_1h != null && $Object.hasOwnProperty.call(message, "cacheWrite_1h") && (typeof message.cacheWrite_1h === "object" ? message.cacheWrite_1h.low || message.cacheWrite_1h.high : message.cacheWrite_1h !== 0))
+                    writer.uint32(32).int64(message.cacheWrite_1h);
+                if (message.output != null && $Object.hasOwnProperty.call(message, "output") && (typeof message.output === "object" ? message.output.low || message.output.high : message.output !== 0))
+                    writer.uint32(40).int64(message.output);
+                if (message.reasoning != null && $Object.hasOwnProperty.call(message, "reasoning") && (typeof message.reasoning === "object" ? message.reasoning.low || message.reasoning.high : message.reasoning !== 0))
+                    writer.uint32(48).int64(message.reasoning);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            TokenCounts.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.TokenCounts();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                $mistyped("TokenCounts", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.input = value;
+                            else
+                                delete message.input;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                $mistyped("TokenCounts", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.cacheRead = value;
+                            else
+                                delete message.cacheRead;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                $mistyped("TokenCounts", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.cacheWrite_5m = value;
+                            else
+                                delete message.cacheWrite_5m;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                $mistyped("TokenCounts", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.cacheWrite_1h = value;
+                            else
+                                delete message.cacheWrite_1h;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("TokenCounts", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.output = value;
+                            else
+                                delete message.output;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                $mistyped("TokenCounts", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.reasoning = value;
+                            else
+                                delete message.reasoning;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return TokenCounts;
+        })();
+
+        v1.LedgerPosting = (function() {
+
+            const LedgerPosting = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerPosting.prototype.budget = "";
+            LedgerPosting.prototype.instance = "";
+            LedgerPosting.prototype.unit = "";
+            LedgerPosting.prototype.heldDelta = 0;
+            LedgerPosting.prototype.settledDelta = 0;
+
+            LedgerPosting.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.budget != null && $Object.hasOwnProperty.call(message, "budget") && message.budget !== "")
+                    writer.uint32(10).string(message.budget);
+                if (message.instance != null && $Object.hasOwnProperty.call(message, "instance") && message.instance !== "")
+                    writer.uint32(18).string(message.instance);
+                if (message.unit != null && $Object.hasOwnProperty.call(message, "unit") && message.unit !== "")
+                    writer.uint32(26).string(message.unit);
+                if (message.heldDelta != null && $Object.hasOwnProperty.call(message, "heldDelta") && (typeof message.heldDelta === "object" ? message.heldDelta.low || message.heldDelta.high : message.heldDelta !== 0))
+                    writer.uint32(32).int64(message.heldDelta);
+                if (message.settledDelta != null && $Object.hasOwnProperty.call(message, "settledDelta") && (typeof message.settledDelta === "object" ? message.settledDelta.low || message.settledDelta.high : message.settledDelta !== 0))
+                    writer.uint32(40).int64(message.settledDelta);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerPosting.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerPosting();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPosting", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.budget = value;
+                            else
+                                delete message.budget;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPosting", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.instance = value;
+                            else
+                                delete message.instance;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPosting", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.unit = value;
+                            else
+                                delete message.unit;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerPosting", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.heldDelta = value;
+                            else
+                                delete message.heldDelta;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerPosting", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.settledDelta = value;
+                            else
+                                delete message.settledDelta;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerPosting;
+        })();
+
+        v1.LedgerEntry = (function() {
+
+            const LedgerEntry = function (properties) {
+                this.dimensions = {};
+                this.flags = [];
+                this.postings = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerEntry.prototype.id = "";
+            LedgerEntry.prototype.kind = 0;
+            LedgerEntry.prototype.decisionId = "";
+            LedgerEntry.prototype.run = "";
+            LedgerEntry.prototype.atMs = 0;
+            LedgerEntry.prototype.bookedMs = 0;
+            LedgerEntry.prototype.costPicoUsd = "";
+            LedgerEntry.prototype.tokens = null;
+            LedgerEntry.prototype.calls = 0;
+            LedgerEntry.prototype.dimensions = $util.emptyObject;
+            LedgerEntry.prototype.flags = $util.emptyArray;
+            LedgerEntry.prototype.postings = $util.emptyArray;
+            LedgerEntry.prototype.detailJson = "";
+            LedgerEntry.prototype.writer = "";
+            LedgerEntry.prototype.sequence = 0;
+
+            LedgerEntry.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.id != null && $Object.hasOwnProperty.call(message, "id") && message.id !== "")
+                    writer.uint32(10).string(message.id);
+                if (message.kind != null && $Object.hasOwnProperty.call(message, "kind") && message.kind !== 0)
+                    writer.uint32(16).int32(message.kind);
+                if (message.decisionId != null && $Object.hasOwnProperty.call(message, "decisionId") && message.decisionId !== "")
+                    writer.uint32(26).string(message.decisionId);
+                if (message.run != null && $Object.hasOwnProperty.call(message, "run") && message.run !== "")
+                    writer.uint32(34).string(message.run);
+                if (message.atMs != null && $Object.hasOwnProperty.call(message, "atMs") && (typeof message.atMs === "object" ? message.atMs.low || message.atMs.high : message.atMs !== 0))
+                    writer.uint32(40).int64(message.atMs);
+                if (message.bookedMs != null && $Object.hasOwnProperty.call(message, "bookedMs") && (typeof message.bookedMs === "object" ? message.bookedMs.low || message.bookedMs.high : message.bookedMs !== 0))
+                    writer.uint32(48).int64(message.bookedMs);
+                if (message.costPicoUsd != null && $Object.hasOwnProperty.call(message, "costPicoUsd") && message.costPicoUsd !== "")
+                    writer.uint32(58).string(message.costPicoUsd);
+                if (message.tokens != null && $Object.hasOwnProperty.call(message, "tokens"))
+                    $root.weir.v1.TokenCounts.encode(message.tokens, writer.uint32(66).fork(), _depth + 1).ldelim();
+                if (message.calls != null && $Object.hasOwnProperty.call(message, "calls") && (typeof message.calls === "object" ? message.calls.low || message.calls.high : message.calls !== 0))
+                    writer.uint32(72).int64(message.calls);
+                if (message.dimensions != null && $Object.hasOwnProperty.call(message, "dimensions"))
+                    for (let keys = $Object.keys(message.dimensions), i = 0; i < keys.length; ++i)
+                        writer.uint32(82).fork().uint32(10).string(keys[i]).uint32(18).string(message.dimensions[keys[i]]).ldelim();
+                if (message.flags != null && message.flags.length)
+                    for (let i = 0; i < message.flags.length; ++i)
+                        writer.uint32(90).string(message.flags[i]);
+                if (message.postings != null && message.postings.length)
+                    for (let i = 0; i < message.postings.length; ++i)
+                        $root.weir.v1.LedgerPosting.encode(message.postings[i], writer.uint32(98).fork(), _depth + 1).ldelim();
+                if (message.detailJson != null && $Object.hasOwnProperty.call(message, "detailJson") && message.detailJson !== "")
+                    writer.uint32(106).string(message.detailJson);
+                if (message.writer != null && $Object.hasOwnProperty.call(message, "writer") && message.writer !== "")
+                    writer.uint32(114).string(message.writer);
+                if (message.sequence != null && $Object.hasOwnProperty.call(message, "sequence") && (typeof message.sequence === "object" ? message.sequence.low || message.sequence.high : message.sequence !== 0))
+                    writer.uint32(120).int64(message.sequence);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerEntry.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, key, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerEntry();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.id = value;
+                            else
+                                delete message.id;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerEntry", tag, wireType, 0);
+                            if (value = reader.int32())
+                                message.kind = value;
+                            else
+                                delete message.kind;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.decisionId = value;
+                            else
+                                delete message.decisionId;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.run = value;
+                            else
+                                delete message.run;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerEntry", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.atMs = value;
+                            else
+                                delete message.atMs;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerEntry", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.bookedMs = value;
+                            else
+                                delete message.bookedMs;
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.costPicoUsd = value;
+                            else
+                                delete message.costPicoUsd;
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            message.tokens = $root.weir.v1.TokenCounts.decode(reader, reader.size(), $undefined, _depth + 1, message.tokens);
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerEntry", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.calls = value;
+                            else
+                                delete message.calls;
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if (message.dimensions === $util.emptyObject)
+                                message.dimensions = {};
+                            let end2 = reader.size() + reader.pos;
+                            if (end2 > reader.len)
+                                throw $RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = "";
+                            while (reader.pos < end2) {
+                                let tag2 = reader.tag();
+                                wireType = tag2 & 7;
+                                switch (tag2 >>>= 3) {
+                                case 1:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerEntry", tag, wireType, 2);
+                                    key = reader.stringVerify();
+                                    continue;
+                                case 2:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerEntry", tag, wireType, 2);
+                                    value = reader.stringVerify();
+                                    continue;
+                                }
+                                reader.skipType(wireType, _depth, tag2);
+                            }
+                            if (reader.pos !== end2)
+                                throw $RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.dimensions, key);
+                            message.dimensions[key] = value;
+                            continue;
+                        }
+                    case 11: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if (!(message.flags && message.flags.length))
+                                message.flags = [];
+                            message.flags.push(reader.stringVerify());
+                            continue;
+                        }
+                    case 12: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if (!(message.postings && message.postings.length))
+                                message.postings = [];
+                            message.postings.push($root.weir.v1.LedgerPosting.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 13: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.detailJson = value;
+                            else
+                                delete message.detailJson;
+                            continue;
+                        }
+                    case 14: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerEntry", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.writer = value;
+                            else
+                                delete message.writer;
+                            continue;
+                        }
+                    case 15: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerEntry", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.sequence = value;
+                            else
+                                delete message.sequence;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerEntry;
+        })();
+
+        v1.LedgerSums = (function() {
+
+            const LedgerSums = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerSums.prototype.costPicoUsd = "";
+            LedgerSums.prototype.calls = 0;
+            LedgerSums.prototype.okCalls = 0;
+            LedgerSums.prototype.tokens = null;
+            LedgerSums.prototype.entries = 0;
+            LedgerSums.prototype.reserved = 0;
+            LedgerSums.prototype.expired = 0;
+            LedgerSums.prototype.expiredPicoUsd = "";
+
+            LedgerSums.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.costPicoUsd != null && $Object.hasOwnProperty.call(message, "costPicoUsd") && message.costPicoUsd !== "")
+                    writer.uint32(10).string(message.costPicoUsd);
+                if (message.calls != null && $Object.hasOwnProperty.call(message, "calls") && (typeof message.calls === "object" ? message.calls.low || message.calls.high : message.calls !== 0))
+                    writer.uint32(16).int64(message.calls);
+                if (message.okCalls != null && $Object.hasOwnProperty.call(message, "okCalls") && (typeof message.okCalls === "object" ? message.okCalls.low || message.okCalls.high : message.okCalls !== 0))
+                    writer.uint32(24).int64(message.okCalls);
+                if (message.tokens != null && $Object.hasOwnProperty.call(message, "tokens"))
+                    $root.weir.v1.TokenCounts.encode(message.tokens, writer.uint32(34).fork(), _depth + 1).ldelim();
+                if (message.entries != null && $Object.hasOwnProperty.call(message, "entries") && (typeof message.entries === "object" ? message.entries.low || message.entries.high : message.entries !== 0))
+                    writer.uint32(40).int64(message.entries);
+                if (message.reserved != null && $Object.hasOwnProperty.call(message, "reserved") && (typeof message.reserved === "object" ? message.reserved.low || message.reserved.high : message.reserved !== 0))
+                    writer.uint32(48).int64(message.reserved);
+                if (message.expired != null && $Object.hasOwnProperty.call(message, "expired") && (typeof message.expired === "object" ? message.expired.low || message.expired.high : message.expired !== 0))
+                    writer.uint32(56).int64(message.expired);
+                if (message.expiredPicoUsd != null && $Object.hasOwnProperty.call(message, "expiredPicoUsd") && message.expiredPicoUsd !== "")
+                    writer.uint32(66).string(message.expiredPicoUsd);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerSums.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerSums();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerSums", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.costPicoUsd = value;
+                            else
+                                delete message.costPicoUsd;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerSums", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.calls = value;
+                            else
+                                delete message.calls;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerSums", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.okCalls = value;
+                            else
+                                delete message.okCalls;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerSums", tag, wireType, 2);
+                            message.tokens = $root.weir.v1.TokenCounts.decode(reader, reader.size(), $undefined, _depth + 1, message.tokens);
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerSums", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.entries = value;
+                            else
+                                delete message.entries;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerSums", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.reserved = value;
+                            else
+                                delete message.reserved;
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerSums", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.expired = value;
+                            else
+                                delete message.expired;
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerSums", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.expiredPicoUsd = value;
+                            else
+                                delete message.expiredPicoUsd;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerSums;
+        })();
+
+        v1.LedgerDecision = (function() {
+
+            const LedgerDecision = function (properties) {
+                this.reasons = [];
+                this.attribution = {};
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerDecision.prototype.id = "";
+            LedgerDecision.prototype.atMs = 0;
+            LedgerDecision.prototype.tenant = "";
+            LedgerDecision.prototype.effect = "";
+            LedgerDecision.prototype.mode = "";
+            LedgerDecision.prototype.reasons = $util.emptyArray;
+            LedgerDecision.prototype.askedModel = "";
+            LedgerDecision.prototype.model = "";
+            LedgerDecision.prototype.intent = "";
+            LedgerDecision.prototype.run = "";
+            LedgerDecision.prototype.step = 0;
+            LedgerDecision.prototype.bundle = "";
+            LedgerDecision.prototype.estimateMicroUsd = 0;
+            LedgerDecision.prototype.costPicoUsd = "";
+            LedgerDecision.prototype.layer = "";
+            LedgerDecision.prototype.principal = "";
+            LedgerDecision.prototype.attribution = $util.emptyObject;
+
+            LedgerDecision.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.id != null && $Object.hasOwnProperty.call(message, "id") && message.id !== "")
+                    writer.uint32(10).string(message.id);
+                if (message.atMs != null && $Object.hasOwnProperty.call(message, "atMs") && (typeof message.atMs === "object" ? message.atMs.low || message.atMs.high : message.atMs !== 0))
+                    writer.uint32(16).int64(message.atMs);
+                if (message.tenant != null && $Object.hasOwnProperty.call(message, "tenant") && message.tenant !== "")
+                    writer.uint32(26).string(message.tenant);
+                if (message.effect != null && $Object.hasOwnProperty.call(message, "effect") && message.effect !== "")
+                    writer.uint32(34).string(message.effect);
+                if (message.mode != null && $Object.hasOwnProperty.call(message, "mode") && message.mode !== "")
+                    writer.uint32(42).string(message.mode);
+                if (message.reasons != null && message.reasons.length)
+                    for (let i = 0; i < message.reasons.length; ++i)
+                        writer.uint32(50).string(message.reasons[i]);
+                if (message.askedModel != null && $Object.hasOwnProperty.call(message, "askedModel") && message.askedModel !== "")
+                    writer.uint32(58).string(message.askedModel);
+                if (message.model != null && $Object.hasOwnProperty.call(message, "model") && message.model !== "")
+                    writer.uint32(66).string(message.model);
+                if (message.intent != null && $Object.hasOwnProperty.call(message, "intent") && message.intent !== "")
+                    writer.uint32(74).string(message.intent);
+                if (message.run != null && $Object.hasOwnProperty.call(message, "run") && message.run !== "")
+                    writer.uint32(82).string(message.run);
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step") && (typeof message.step === "object" ? message.step.low || message.step.high : message.step !== 0))
+                    writer.uint32(88).int64(message.step);
+                if (message.bundle != null && $Object.hasOwnProperty.call(message, "bundle") && message.bundle !== "")
+                    writer.uint32(98).string(message.bundle);
+                if (message.estimateMicroUsd != null && $Object.hasOwnProperty.call(message, "estimateMicroUsd") && (typeof message.estimateMicroUsd === "object" ? message.estimateMicroUsd.low || message.estimateMicroUsd.high : message.estimateMicroUsd !== 0))
+                    writer.uint32(104).int64(message.estimateMicroUsd);
+                if (message.costPicoUsd != null && $Object.hasOwnProperty.call(message, "costPicoUsd") && message.costPicoUsd !== "")
+                    writer.uint32(114).string(message.costPicoUsd);
+                if (message.layer != null && $Object.hasOwnProperty.call(message, "layer") && message.layer !== "")
+                    writer.uint32(122).string(message.layer);
+                if (message.principal != null && $Object.hasOwnProperty.call(message, "principal") && message.principal !== "")
+                    writer.uint32(130).string(message.principal);
+                if (message.attribution != null && $Object.hasOwnProperty.call(message, "attribution"))
+                    for (let keys = $Object.keys(message.attribution), i = 0; i < keys.length; ++i)
+                        writer.uint32(138).fork().uint32(10).string(keys[i]).uint32(18).string(message.attribution[keys[i]]).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerDecision.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, key, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerDecision();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.id = value;
+                            else
+                                delete message.id;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerDecision", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.atMs = value;
+                            else
+                                delete message.atMs;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.tenant = value;
+                            else
+                                delete message.tenant;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.effect = value;
+                            else
+                                delete message.effect;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.mode = value;
+                            else
+                                delete message.mode;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if (!(message.reasons && message.reasons.length))
+                                message.reasons = [];
+                            message.reasons.push(reader.stringVerify());
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.askedModel = value;
+                            else
+                                delete message.askedModel;
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.model = value;
+                            else
+                                delete message.model;
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.intent = value;
+                            else
+                                delete message.intent;
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.run = value;
+                            else
+                                delete message.run;
+                            continue;
+                        }
+                    case 11: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerDecision", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.step = value;
+                            else
+                                delete message.step;
+                            continue;
+                        }
+                    case 12: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.bundle = value;
+                            else
+                                delete message.bundle;
+                            continue;
+                        }
+                    case 13: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerDecision", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.estimateMicroUsd = value;
+                            else
+                                delete message.estimateMicroUsd;
+                            continue;
+                        }
+                    case 14: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.costPicoUsd = value;
+                            else
+                                delete message.costPicoUsd;
+                            continue;
+                        }
+                    case 15: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.layer = value;
+                            else
+                                delete message.layer;
+                            continue;
+                        }
+                    case 16: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.principal = value;
+                            else
+                                delete message.principal;
+                            continue;
+                        }
+                    case 17: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerDecision", tag, wireType, 2);
+                            if (message.attribution === $util.emptyObject)
+                                message.attribution = {};
+                            let end2 = reader.size() + reader.pos;
+                            if (end2 > reader.len)
+                                throw $RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = "";
+                            while (reader.pos < end2) {
+                                let tag2 = reader.tag();
+                                wireType = tag2 & 7;
+                                switch (tag2 >>>= 3) {
+                                case 1:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerDecision", tag, wireType, 2);
+                                    key = reader.stringVerify();
+                                    continue;
+                                case 2:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerDecision", tag, wireType, 2);
+                                    value = reader.stringVerify();
+                                    continue;
+                                }
+                                reader.skipType(wireType, _depth, tag2);
+                            }
+                            if (reader.pos !== end2)
+                                throw $RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.attribution, key);
+                            message.attribution[key] = value;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerDecision;
+        })();
+
+        v1.LedgerPeriod = (function() {
+
+            const LedgerPeriod = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerPeriod.prototype.tenant = "";
+            LedgerPeriod.prototype.month = "";
+            LedgerPeriod.prototype.closedMs = 0;
+            LedgerPeriod.prototype.actor = "";
+            LedgerPeriod.prototype.reason = "";
+            LedgerPeriod.prototype.costPicoUsd = "";
+            LedgerPeriod.prototype.entries = 0;
+
+            LedgerPeriod.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.tenant != null && $Object.hasOwnProperty.call(message, "tenant") && message.tenant !== "")
+                    writer.uint32(10).string(message.tenant);
+                if (message.month != null && $Object.hasOwnProperty.call(message, "month") && message.month !== "")
+                    writer.uint32(18).string(message.month);
+                if (message.closedMs != null && $Object.hasOwnProperty.call(message, "closedMs") && (typeof message.closedMs === "object" ? message.closedMs.low || message.closedMs.high : message.closedMs !== 0))
+                    writer.uint32(24).int64(message.closedMs);
+                if (message.actor != null && $Object.hasOwnProperty.call(message, "actor") && message.actor !== "")
+                    writer.uint32(34).string(message.actor);
+                if (message.reason != null && $Object.hasOwnProperty.call(message, "reason") && message.reason !== "")
+                    writer.uint32(42).string(message.reason);
+                if (message.costPicoUsd != null && $Object.hasOwnProperty.call(message, "costPicoUsd") && message.costPicoUsd !== "")
+                    writer.uint32(50).string(message.costPicoUsd);
+                if (message.entries != null && $Object.hasOwnProperty.call(message, "entries") && (typeof message.entries === "object" ? message.entries.low || message.entries.high : message.entries !== 0))
+                    writer.uint32(56).int64(message.entries);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerPeriod.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerPeriod();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPeriod", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.tenant = value;
+                            else
+                                delete message.tenant;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPeriod", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.month = value;
+                            else
+                                delete message.month;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerPeriod", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.closedMs = value;
+                            else
+                                delete message.closedMs;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPeriod", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.actor = value;
+                            else
+                                delete message.actor;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPeriod", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.reason = value;
+                            else
+                                delete message.reason;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPeriod", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.costPicoUsd = value;
+                            else
+                                delete message.costPicoUsd;
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerPeriod", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.entries = value;
+                            else
+                                delete message.entries;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerPeriod;
+        })();
+
+        v1.LedgerMatch = (function() {
+
+            const LedgerMatch = function (properties) {
+                this.values = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerMatch.prototype.field = "";
+            LedgerMatch.prototype.values = $util.emptyArray;
+
+            LedgerMatch.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.field != null && $Object.hasOwnProperty.call(message, "field") && message.field !== "")
+                    writer.uint32(10).string(message.field);
+                if (message.values != null && message.values.length)
+                    for (let i = 0; i < message.values.length; ++i)
+                        writer.uint32(18).string(message.values[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerMatch.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerMatch();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerMatch", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.field = value;
+                            else
+                                delete message.field;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerMatch", tag, wireType, 2);
+                            if (!(message.values && message.values.length))
+                                message.values = [];
+                            message.values.push(reader.stringVerify());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerMatch;
+        })();
+
+        v1.LedgerFilter = (function() {
+
+            const LedgerFilter = function (properties) {
+                this.match = [];
+                this.kinds = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerFilter.prototype.tenant = "";
+            LedgerFilter.prototype.match = $util.emptyArray;
+            LedgerFilter.prototype.kinds = $util.emptyArray;
+            LedgerFilter.prototype.fromMs = 0;
+            LedgerFilter.prototype.toMs = 0;
+
+            LedgerFilter.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.tenant != null && $Object.hasOwnProperty.call(message, "tenant") && message.tenant !== "")
+                    writer.uint32(10).string(message.tenant);
+                if (message.match != null && message.match.length)
+                    for (let i = 0; i < message.match.length; ++i)
+                        $root.weir.v1.LedgerMatch.encode(message.match[i], writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.kinds != null && message.kinds.length)
+                    writer.uint32(26).int32s(message.kinds);
+                if (message.fromMs != null && $Object.hasOwnProperty.call(message, "fromMs") && (typeof message.fromMs === "object" ? message.fromMs.low || message.fromMs.high : message.fromMs !== 0))
+                    writer.uint32(32).int64(message.fromMs);
+                if (message.toMs != null && $Object.hasOwnProperty.call(message, "toMs") && (typeof message.toMs === "object" ? message.toMs.low || message.toMs.high : message.toMs !== 0))
+                    writer.uint32(40).int64(message.toMs);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerFilter.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerFilter();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerFilter", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.tenant = value;
+                            else
+                                delete message.tenant;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerFilter", tag, wireType, 2);
+                            if (!(message.match && message.match.length))
+                                message.match = [];
+                            message.match.push($root.weir.v1.LedgerMatch.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType === 2) {
+                                if (!(message.kinds && message.kinds.length))
+                                    message.kinds = [];
+                                reader.int32s(message.kinds);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                $mistyped("LedgerFilter", tag, wireType, 0);
+                            if (!(message.kinds && message.kinds.length))
+                                message.kinds = [];
+                            message.kinds.push(reader.int32());
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerFilter", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.fromMs = value;
+                            else
+                                delete message.fromMs;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerFilter", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.toMs = value;
+                            else
+                                delete message.toMs;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerFilter;
+        })();
+
+        v1.ListEntriesRequest = (function() {
+
+            const ListEntriesRequest = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ListEntriesRequest.prototype.filter = null;
+            ListEntriesRequest.prototype.run = "";
+            ListEntriesRequest.prototype.decisionId = "";
+            ListEntriesRequest.prototype.oldestFirst = false;
+            ListEntriesRequest.prototype.pageSize = 0;
+            ListEntriesRequest.prototype.pageToken = "";
+
+            ListEntriesRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.filter != null && $Object.hasOwnProperty.call(message, "filter"))
+                    $root.weir.v1.LedgerFilter.encode(message.filter, writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.run != null && $Object.hasOwnProperty.call(message, "run") && message.run !== "")
+                    writer.uint32(18).string(message.run);
+                if (message.decisionId != null && $Object.hasOwnProperty.call(message, "decisionId") && message.decisionId !== "")
+                    writer.uint32(26).string(message.decisionId);
+                if (message.oldestFirst != null && $Object.hasOwnProperty.call(message, "oldestFirst") && message.oldestFirst !== false)
+                    writer.uint32(32).bool(message.oldestFirst);
+                if (message.pageSize != null && $Object.hasOwnProperty.call(message, "pageSize") && (typeof message.pageSize === "object" ? message.pageSize.low || message.pageSize.high : message.pageSize !== 0))
+                    writer.uint32(40).int64(message.pageSize);
+                if (message.pageToken != null && $Object.hasOwnProperty.call(message, "pageToken") && message.pageToken !== "")
+                    writer.uint32(50).string(message.pageToken);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ListEntriesRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.ListEntriesRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("ListEntriesRequest", tag, wireType, 2);
+                            message.filter = $root.weir.v1.LedgerFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.filter);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("ListEntriesRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.run = value;
+                            else
+                                delete message.run;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("ListEntriesRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.decisionId = value;
+                            else
+                                delete message.decisionId;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                $mistyped("ListEntriesRequest", tag, wireType, 0);
+                            if (value = reader.bool())
+                                message.oldestFirst = value;
+                            else
+                                delete message.oldestFirst;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("ListEntriesRequest", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.pageSize = value;
+                            else
+                                delete message.pageSize;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                $mistyped("ListEntriesRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.pageToken = value;
+                            else
+                                delete message.pageToken;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ListEntriesRequest;
+        })();
+
+        v1.ListEntriesResponse = (function() {
+
+            const ListEntriesResponse = function (properties) {
+                this.entries = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ListEntriesResponse.prototype.entries = $util.emptyArray;
+            ListEntriesResponse.prototype.nextPageToken = "";
+
+            ListEntriesResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.entries != null && message.entries.length)
+                    for (let i = 0; i < message.entries.length; ++i)
+                        $root.weir.v1.LedgerEntry.encode(message.entries[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.nextPageToken != null && $Object.hasOwnProperty.call(message, "nextPageToken") && message.nextPageToken !== "")
+                    writer.uint32(18).string(message.nextPageToken);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ListEntriesResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.ListEntriesResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("ListEntriesResponse", tag, wireType, 2);
+                            if (!(message.entries && message.entries.length))
+                                message.entries = [];
+                            message.entries.push($root.weir.v1.LedgerEntry.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("ListEntriesResponse", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.nextPageToken = value;
+                            else
+                                delete message.nextPageToken;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ListEntriesResponse;
+        })();
+
+        v1.GetDecisionRequest = (function() {
+
+            const GetDecisionRequest = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            GetDecisionRequest.prototype.decisionId = "";
+
+            GetDecisionRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.decisionId != null && $Object.hasOwnProperty.call(message, "decisionId") && message.decisionId !== "")
+                    writer.uint32(10).string(message.decisionId);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            GetDecisionRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.GetDecisionRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("GetDecisionRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.decisionId = value;
+                            else
+                                delete message.decisionId;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return GetDecisionRequest;
+        })();
+
+        v1.GetDecisionResponse = (function() {
+
+            const GetDecisionResponse = function (properties) {
+                this.entries = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            GetDecisionResponse.prototype.decision = null;
+            GetDecisionResponse.prototype.entries = $util.emptyArray;
+
+            GetDecisionResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.decision != null && $Object.hasOwnProperty.call(message, "decision"))
+                    $root.weir.v1.LedgerDecision.encode(message.decision, writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.entries != null && message.entries.length)
+                    for (let i = 0; i < message.entries.length; ++i)
+                        $root.weir.v1.LedgerEntry.encode(message.entries[i], writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            GetDecisionResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.GetDecisionResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("GetDecisionResponse", tag, wireType, 2);
+                            message.decision = $root.weir.v1.LedgerDecision.decode(reader, reader.size(), $undefined, _depth + 1, message.decision);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("GetDecisionResponse", tag, wireType, 2);
+                            if (!(message.entries && message.entries.length))
+                                message.entries = [];
+                            message.entries.push($root.weir.v1.LedgerEntry.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return GetDecisionResponse;
+        })();
+
+        v1.LedgerBucket = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[0] = "LEDGER_BUCKET_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "LEDGER_BUCKET_HOUR"] = 1;
+            values[valuesById[2] = "LEDGER_BUCKET_DAY"] = 2;
+            values[valuesById[3] = "LEDGER_BUCKET_MONTH"] = 3;
+            return values;
+        })();
+
+        v1.SummarizeRequest = (function() {
+
+            const SummarizeRequest = function (properties) {
+                this.groupBy = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            SummarizeRequest.prototype.filter = null;
+            SummarizeRequest.prototype.groupBy = $util.emptyArray;
+            SummarizeRequest.prototype.bucket = 0;
+            SummarizeRequest.prototype.scan = false;
+
+            SummarizeRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.filter != null && $Object.hasOwnProperty.call(message, "filter"))
+                    $root.weir.v1.LedgerFilter.encode(message.filter, writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.groupBy != null && message.groupBy.length)
+                    for (let i = 0; i < message.groupBy.length; ++i)
+                        writer.uint32(18).string(message.groupBy[i]);
+                if (message.bucket != null && $Object.hasOwnProperty.call(message, "bucket") && message.bucket !== 0)
+                    writer.uint32(24).int32(message.bucket);
+                if (message.scan != null && $Object.hasOwnProperty.call(message, "scan") && message.scan !== false)
+                    writer.uint32(32).bool(message.scan);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            SummarizeRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.SummarizeRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("SummarizeRequest", tag, wireType, 2);
+                            message.filter = $root.weir.v1.LedgerFilter.decode(reader, reader.size(), $undefined, _depth + 1, message.filter);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("SummarizeRequest", tag, wireType, 2);
+                            if (!(message.groupBy && message.groupBy.length))
+                                message.groupBy = [];
+                            message.groupBy.push(reader.stringVerify());
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                $mistyped("SummarizeRequest", tag, wireType, 0);
+                            if (value = reader.int32())
+                                message.bucket = value;
+                            else
+                                delete message.bucket;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                $mistyped("SummarizeRequest", tag, wireType, 0);
+                            if (value = reader.bool())
+                                message.scan = value;
+                            else
+                                delete message.scan;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return SummarizeRequest;
+        })();
+
+        v1.LedgerGroup = (function() {
+
+            const LedgerGroup = function (properties) {
+                this.fields = {};
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerGroup.prototype.fields = $util.emptyObject;
+            LedgerGroup.prototype.bucketMs = 0;
+            LedgerGroup.prototype.sums = null;
+
+            LedgerGroup.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.fields != null && $Object.hasOwnProperty.call(message, "fields"))
+                    for (let keys = $Object.keys(message.fields), i = 0; i < keys.length; ++i)
+                        writer.uint32(10).fork().uint32(10).string(keys[i]).uint32(18).string(message.fields[keys[i]]).ldelim();
+                if (message.bucketMs != null && $Object.hasOwnProperty.call(message, "bucketMs") && (typeof message.bucketMs === "object" ? message.bucketMs.low || message.bucketMs.high : message.bucketMs !== 0))
+                    writer.uint32(16).int64(message.bucketMs);
+                if (message.sums != null && $Object.hasOwnProperty.call(message, "sums"))
+                    $root.weir.v1.LedgerSums.encode(message.sums, writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerGroup.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, key, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerGroup();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerGroup", tag, wireType, 2);
+                            if (message.fields === $util.emptyObject)
+                                message.fields = {};
+                            let end2 = reader.size() + reader.pos;
+                            if (end2 > reader.len)
+                                throw $RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = "";
+                            while (reader.pos < end2) {
+                                let tag2 = reader.tag();
+                                wireType = tag2 & 7;
+                                switch (tag2 >>>= 3) {
+                                case 1:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerGroup", tag, wireType, 2);
+                                    key = reader.stringVerify();
+                                    continue;
+                                case 2:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerGroup", tag, wireType, 2);
+                                    value = reader.stringVerify();
+                                    continue;
+                                }
+                                reader.skipType(wireType, _depth, tag2);
+                            }
+                            if (reader.pos !== end2)
+                                throw $RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.fields, key);
+                            message.fields[key] = value;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                $mistyped("LedgerGroup", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.bucketMs = value;
+                            else
+                                delete message.bucketMs;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerGroup", tag, wireType, 2);
+                            message.sums = $root.weir.v1.LedgerSums.decode(reader, reader.size(), $undefined, _depth + 1, message.sums);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerGroup;
+        })();
+
+        v1.LedgerCoverage = (function() {
+
+            const LedgerCoverage = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerCoverage.prototype.field = "";
+            LedgerCoverage.prototype.costPicoUsd = "";
+
+            LedgerCoverage.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.field != null && $Object.hasOwnProperty.call(message, "field") && message.field !== "")
+                    writer.uint32(10).string(message.field);
+                if (message.costPicoUsd != null && $Object.hasOwnProperty.call(message, "costPicoUsd") && message.costPicoUsd !== "")
+                    writer.uint32(18).string(message.costPicoUsd);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerCoverage.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerCoverage();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerCoverage", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.field = value;
+                            else
+                                delete message.field;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerCoverage", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.costPicoUsd = value;
+                            else
+                                delete message.costPicoUsd;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerCoverage;
+        })();
+
+        v1.SummarizeResponse = (function() {
+
+            const SummarizeResponse = function (properties) {
+                this.groups = [];
+                this.coverage = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            SummarizeResponse.prototype.groups = $util.emptyArray;
+            SummarizeResponse.prototype.total = null;
+            SummarizeResponse.prototype.unpriced = null;
+            SummarizeResponse.prototype.unattributed = null;
+            SummarizeResponse.prototype.coverage = $util.emptyArray;
+
+            SummarizeResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.groups != null && message.groups.length)
+                    for (let i = 0; i < message.groups.length; ++i)
+                        $root.weir.v1.LedgerGroup.encode(message.groups[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.total != null && $Object.hasOwnProperty.call(message, "total"))
+                    $root.weir.v1.LedgerSums.encode(message.total, writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.unpriced != null && $Object.hasOwnProperty.call(message, "unpriced"))
+                    $root.weir.v1.LedgerSums.encode(message.unpriced, writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.unattributed != null && $Object.hasOwnProperty.call(message, "unattributed"))
+                    $root.weir.v1.LedgerSums.encode(message.unattributed, writer.uint32(34).fork(), _depth + 1).ldelim();
+                if (message.coverage != null && message.coverage.length)
+                    for (let i = 0; i < message.coverage.length; ++i)
+                        $root.weir.v1.LedgerCoverage.encode(message.coverage[i], writer.uint32(42).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            SummarizeResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.SummarizeResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("SummarizeResponse", tag, wireType, 2);
+                            if (!(message.groups && message.groups.length))
+                                message.groups = [];
+                            message.groups.push($root.weir.v1.LedgerGroup.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("SummarizeResponse", tag, wireType, 2);
+                            message.total = $root.weir.v1.LedgerSums.decode(reader, reader.size(), $undefined, _depth + 1, message.total);
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("SummarizeResponse", tag, wireType, 2);
+                            message.unpriced = $root.weir.v1.LedgerSums.decode(reader, reader.size(), $undefined, _depth + 1, message.unpriced);
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("SummarizeResponse", tag, wireType, 2);
+                            message.unattributed = $root.weir.v1.LedgerSums.decode(reader, reader.size(), $undefined, _depth + 1, message.unattributed);
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                $mistyped("SummarizeResponse", tag, wireType, 2);
+                            if (!(message.coverage && message.coverage.length))
+                                message.coverage = [];
+                            message.coverage.push($root.weir.v1.LedgerCoverage.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return SummarizeResponse;
+        })();
+
+        v1.GetRunRequest = (function() {
+
+            const GetRunRequest = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            GetRunRequest.prototype.run = "";
+            GetRunRequest.prototype.tenant = "";
+
+            GetRunRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.run != null && $Object.hasOwnProperty.call(message, "run") && message.run !== "")
+                    writer.uint32(10).string(message.run);
+                if (message.tenant != null && $Object.hasOwnProperty.call(message, "tenant") && message.tenant !== "")
+                    writer.uint32(18).string(message.tenant);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            GetRunRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.GetRunRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("GetRunRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.run = value;
+                            else
+                                delete message.run;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("GetRunRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.tenant = value;
+                            else
+                                delete message.tenant;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return GetRunRequest;
+        })();
+
+        v1.LedgerLayer = (function() {
+
+            const LedgerLayer = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerLayer.prototype.layer = "";
+            LedgerLayer.prototype.sums = null;
+
+            LedgerLayer.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.layer != null && $Object.hasOwnProperty.call(message, "layer") && message.layer !== "")
+                    writer.uint32(10).string(message.layer);
+                if (message.sums != null && $Object.hasOwnProperty.call(message, "sums"))
+                    $root.weir.v1.LedgerSums.encode(message.sums, writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerLayer.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerLayer();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerLayer", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.layer = value;
+                            else
+                                delete message.layer;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerLayer", tag, wireType, 2);
+                            message.sums = $root.weir.v1.LedgerSums.decode(reader, reader.size(), $undefined, _depth + 1, message.sums);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerLayer;
+        })();
+
+        v1.GetRunResponse = (function() {
+
+            const GetRunResponse = function (properties) {
+                this.layers = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            GetRunResponse.prototype.run = "";
+            GetRunResponse.prototype.tenant = "";
+            GetRunResponse.prototype.decisions = 0;
+            GetRunResponse.prototype.firstMs = 0;
+            GetRunResponse.prototype.lastMs = 0;
+            GetRunResponse.prototype.total = null;
+            GetRunResponse.prototype.layers = $util.emptyArray;
+            GetRunResponse.prototype.firstInferencePicoUsd = "";
+
+            GetRunResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.run != null && $Object.hasOwnProperty.call(message, "run") && message.run !== "")
+                    writer.uint32(10).string(message.run);
+                if (message.tenant != null && $Object.hasOwnProperty.call(message, "tenant") && message.tenant !== "")
+                    writer.uint32(18).string(message.tenant);
+                if (message.decisions != null && $Object.hasOwnProperty.call(message, "decisions") && (typeof message.decisions === "object" ? message.decisions.low || message.decisions.high : message.decisions !== 0))
+                    writer.uint32(24).int64(message.decisions);
+                if (message.firstMs != null && $Object.hasOwnProperty.call(message, "firstMs") && (typeof message.firstMs === "object" ? message.firstMs.low || message.firstMs.high : message.firstMs !== 0))
+                    writer.uint32(32).int64(message.firstMs);
+                if (message.lastMs != null && $Object.hasOwnProperty.call(message, "lastMs") && (typeof message.lastMs === "object" ? message.lastMs.low || message.lastMs.high : message.lastMs !== 0))
+                    writer.uint32(40).int64(message.lastMs);
+                if (message.total != null && $Object.hasOwnProperty.call(message, "total"))
+                    $root.weir.v1.LedgerSums.encode(message.total, writer.uint32(50).fork(), _depth + 1).ldelim();
+                if (message.layers != null && message.layers.length)
+                    for (let i = 0; i < message.layers.length; ++i)
+                        $root.weir.v1.LedgerLayer.encode(message.layers[i], writer.uint32(58).fork(), _depth + 1).ldelim();
+                if (message.firstInferencePicoUsd != null && $Object.hasOwnProperty.call(message, "firstInferencePicoUsd") && message.firstInferencePicoUsd !== "")
+                    writer.uint32(66).string(message.firstInferencePicoUsd);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            GetRunResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.GetRunResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("GetRunResponse", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.run = value;
+                            else
+                                delete message.run;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("GetRunResponse", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.tenant = value;
+                            else
+                                delete message.tenant;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                $mistyped("GetRunResponse", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.decisions = value;
+                            else
+                                delete message.decisions;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                $mistyped("GetRunResponse", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.firstMs = value;
+                            else
+                                delete message.firstMs;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("GetRunResponse", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.lastMs = value;
+                            else
+                                delete message.lastMs;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                $mistyped("GetRunResponse", tag, wireType, 2);
+                            message.total = $root.weir.v1.LedgerSums.decode(reader, reader.size(), $undefined, _depth + 1, message.total);
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                $mistyped("GetRunResponse", tag, wireType, 2);
+                            if (!(message.layers && message.layers.length))
+                                message.layers = [];
+                            message.layers.push($root.weir.v1.LedgerLayer.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                $mistyped("GetRunResponse", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.firstInferencePicoUsd = value;
+                            else
+                                delete message.firstInferencePicoUsd;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return GetRunResponse;
+        })();
+
+        v1.ListPeriodsRequest = (function() {
+
+            const ListPeriodsRequest = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ListPeriodsRequest.prototype.tenant = "";
+
+            ListPeriodsRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.tenant != null && $Object.hasOwnProperty.call(message, "tenant") && message.tenant !== "")
+                    writer.uint32(10).string(message.tenant);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ListPeriodsRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.ListPeriodsRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("ListPeriodsRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.tenant = value;
+                            else
+                                delete message.tenant;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ListPeriodsRequest;
+        })();
+
+        v1.ListPeriodsResponse = (function() {
+
+            const ListPeriodsResponse = function (properties) {
+                this.periods = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ListPeriodsResponse.prototype.periods = $util.emptyArray;
+
+            ListPeriodsResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.periods != null && message.periods.length)
+                    for (let i = 0; i < message.periods.length; ++i)
+                        $root.weir.v1.LedgerPeriod.encode(message.periods[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ListPeriodsResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.ListPeriodsResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("ListPeriodsResponse", tag, wireType, 2);
+                            if (!(message.periods && message.periods.length))
+                                message.periods = [];
+                            message.periods.push($root.weir.v1.LedgerPeriod.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ListPeriodsResponse;
+        })();
+
+        v1.CloseMonthRequest = (function() {
+
+            const CloseMonthRequest = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CloseMonthRequest.prototype.month = "";
+            CloseMonthRequest.prototype.tenant = "";
+            CloseMonthRequest.prototype.reason = "";
+
+            CloseMonthRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.month != null && $Object.hasOwnProperty.call(message, "month") && message.month !== "")
+                    writer.uint32(10).string(message.month);
+                if (message.tenant != null && $Object.hasOwnProperty.call(message, "tenant") && message.tenant !== "")
+                    writer.uint32(18).string(message.tenant);
+                if (message.reason != null && $Object.hasOwnProperty.call(message, "reason") && message.reason !== "")
+                    writer.uint32(26).string(message.reason);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CloseMonthRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.CloseMonthRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("CloseMonthRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.month = value;
+                            else
+                                delete message.month;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("CloseMonthRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.tenant = value;
+                            else
+                                delete message.tenant;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("CloseMonthRequest", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.reason = value;
+                            else
+                                delete message.reason;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return CloseMonthRequest;
+        })();
+
+        v1.CloseMonthResponse = (function() {
+
+            const CloseMonthResponse = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CloseMonthResponse.prototype.period = null;
+
+            CloseMonthResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.period != null && $Object.hasOwnProperty.call(message, "period"))
+                    $root.weir.v1.LedgerPeriod.encode(message.period, writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CloseMonthResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.CloseMonthResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("CloseMonthResponse", tag, wireType, 2);
+                            message.period = $root.weir.v1.LedgerPeriod.decode(reader, reader.size(), $undefined, _depth + 1, message.period);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return CloseMonthResponse;
+        })();
+
+        v1.ListPriceRowsRequest = (function() {
+
+            const ListPriceRowsRequest = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ListPriceRowsRequest.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ListPriceRowsRequest.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.ListPriceRowsRequest();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    reader.skipType(tag & 7, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ListPriceRowsRequest;
+        })();
+
+        v1.ListPriceRowsResponse = (function() {
+
+            const ListPriceRowsResponse = function (properties) {
+                this.rows = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ListPriceRowsResponse.prototype.rows = $util.emptyArray;
+
+            ListPriceRowsResponse.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.rows != null && message.rows.length)
+                    for (let i = 0; i < message.rows.length; ++i)
+                        $root.weir.v1.LedgerPriceRow.encode(message.rows[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ListPriceRowsResponse.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.ListPriceRowsResponse();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("ListPriceRowsResponse", tag, wireType, 2);
+                            if (!(message.rows && message.rows.length))
+                                message.rows = [];
+                            message.rows.push($root.weir.v1.LedgerPriceRow.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return ListPriceRowsResponse;
+        })();
+
+        v1.LedgerPriceRow = (function() {
+
+            const LedgerPriceRow = function (properties) {
+                this.microUsdPerMtok = {};
+                this.listMicroUsdPerMtok = {};
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            LedgerPriceRow.prototype.book = "";
+            LedgerPriceRow.prototype.id = "";
+            LedgerPriceRow.prototype.microUsdPerMtok = $util.emptyObject;
+            LedgerPriceRow.prototype.listMicroUsdPerMtok = $util.emptyObject;
+            LedgerPriceRow.prototype.requestPicoUsd = "";
+
+            LedgerPriceRow.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.book != null && $Object.hasOwnProperty.call(message, "book") && message.book !== "")
+                    writer.uint32(10).string(message.book);
+                if (message.id != null && $Object.hasOwnProperty.call(message, "id") && message.id !== "")
+                    writer.uint32(18).string(message.id);
+                if (message.microUsdPerMtok != null && $Object.hasOwnProperty.call(message, "microUsdPerMtok"))
+                    for (let keys = $Object.keys(message.microUsdPerMtok), i = 0; i < keys.length; ++i)
+                        writer.uint32(26).fork().uint32(10).string(keys[i]).uint32(16).int64(message.microUsdPerMtok[keys[i]]).ldelim();
+                if (message.listMicroUsdPerMtok != null && $Object.hasOwnProperty.call(message, "listMicroUsdPerMtok"))
+                    for (let keys = $Object.keys(message.listMicroUsdPerMtok), i = 0; i < keys.length; ++i)
+                        writer.uint32(34).fork().uint32(10).string(keys[i]).uint32(16).int64(message.listMicroUsdPerMtok[keys[i]]).ldelim();
+                if (message.requestPicoUsd != null && $Object.hasOwnProperty.call(message, "requestPicoUsd") && message.requestPicoUsd !== "")
+                    writer.uint32(42).string(message.requestPicoUsd);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            LedgerPriceRow.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, key, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.LedgerPriceRow();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPriceRow", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.book = value;
+                            else
+                                delete message.book;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPriceRow", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.id = value;
+                            else
+                                delete message.id;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPriceRow", tag, wireType, 2);
+                            if (message.microUsdPerMtok === $util.emptyObject)
+                                message.microUsdPerMtok = {};
+                            let end2 = reader.size() + reader.pos;
+                            if (end2 > reader.len)
+                                throw $RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = $util.Long ? $util.Long.fromNumber(0, false) : 0;
+                            while (reader.pos < end2) {
+                                let tag2 = reader.tag();
+                                wireType = tag2 & 7;
+                                switch (tag2 >>>= 3) {
+                                case 1:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerPriceRow", tag, wireType, 2);
+                                    key = reader.stringVerify();
+                                    continue;
+                                case 2:
+                                    if (wireType !== 0)
+                                        $mistyped("LedgerPriceRow", tag, wireType, 0);
+                                    value = reader.int64();
+                                    continue;
+                                }
+                                reader.skipType(wireType, _depth, tag2);
+                            }
+                            if (reader.pos !== end2)
+                                throw $RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.microUsdPerMtok, key);
+                            message.microUsdPerMtok[key] = value;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPriceRow", tag, wireType, 2);
+                            if (message.listMicroUsdPerMtok === $util.emptyObject)
+                                message.listMicroUsdPerMtok = {};
+                            let end2 = reader.size() + reader.pos;
+                            if (end2 > reader.len)
+                                throw $RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = $util.Long ? $util.Long.fromNumber(0, false) : 0;
+                            while (reader.pos < end2) {
+                                let tag2 = reader.tag();
+                                wireType = tag2 & 7;
+                                switch (tag2 >>>= 3) {
+                                case 1:
+                                    if (wireType !== 2)
+                                        $mistyped("LedgerPriceRow", tag, wireType, 2);
+                                    key = reader.stringVerify();
+                                    continue;
+                                case 2:
+                                    if (wireType !== 0)
+                                        $mistyped("LedgerPriceRow", tag, wireType, 0);
+                                    value = reader.int64();
+                                    continue;
+                                }
+                                reader.skipType(wireType, _depth, tag2);
+                            }
+                            if (reader.pos !== end2)
+                                throw $RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.listMicroUsdPerMtok, key);
+                            message.listMicroUsdPerMtok[key] = value;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                $mistyped("LedgerPriceRow", tag, wireType, 2);
+                            if ((value = reader.stringVerify()).length)
+                                message.requestPicoUsd = value;
+                            else
+                                delete message.requestPicoUsd;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return LedgerPriceRow;
+        })();
+
         return v1;
     })();
 

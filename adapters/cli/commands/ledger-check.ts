@@ -18,8 +18,9 @@ export async function run({ settings, json, terminal }: Invocation): Promise<num
   return sound ? EXIT.ok : EXIT.fault;
 }
 
-function toJson({ instances, ...check }: LedgerCheck, sound: boolean): string {
-  return JSON.stringify({ sound, ...check, budget_instances: instances });
+function toJson({ entries, instances, ...check }: LedgerCheck, sound: boolean): string {
+  const unbalanced = check.imbalances.length;
+  return JSON.stringify({ budgets: instances, entries, unbalanced, sound, ...check });
 }
 
 function toText(check: LedgerCheck, sound: boolean, folder: string): string {

@@ -1,0 +1,160 @@
+import { ATTRIBUTION_FIELDS } from "../../engine/intent/intent.ts";
+import { type Dimension, LEDGER_KINDS } from "../../engine/ledger/ledger-entry.ts";
+import { monthOf, monthSpan } from "../../engine/ledger/month.ts";
+import type { Summary, SummaryQuery, SummaryRow, Sums } from "../../engine/ledger/query.ts";
+import { TOKEN_CLASSES } from "../../engine/pricing/rates.ts";
+import { bigintOf, columnOf, HOUR_MS, picoOf, tokensOfRow } from "./columns.ts";
+import { Conditions, filterBy } from "./conditions.ts";
+import type { SqlRow, SqlSession } from "./connection.ts";
+
+/** Sums by group and bucket, and of the whole: from the hourly sums, or from every entry. */
+export async function summarize(session: SqlSession, query: SummaryQuery): Promise<Summary> {
+  const rows = await session.query(...groupedSql(query));
+  const [whole = {}] = await session.query(...wholeSql(query));
+  return {
+    covered: ATTRIBUTION_FIELDS.map((field) => ({
+      costPicoUsd: picoOf(whole[`${field}_nano`], whole[`${field}_rest`]),
+      field,
+    })),
+    rows: byMonth(
+      rows.map((row) => summaryRow(row, query)),
+      query,
+    ),
+    total: sumsOfRow(whole),
+    unattributed: sumsOfRow(whole, "unattributed_"),
+    unpriced: sumsOfRow(whole, "unpriced_"),
+  };
+}
+
+type Sql = readonly [text: string, parameters: Conditions["parameters"]];
+
+const RESERVED = LEDGER_KINDS.indexOf("reserved");
+const EXPIRED = LEDGER_KINDS.indexOf("expired");
+
+/** The sums of a table's rows; with a condition, of those that meet it, under a prefix. */
+export function sumColumns(count: string, condition = "", prefix = ""): string {
+  const sum = (name: string, expression: string, also = ""): string => {
+    const tests = [condition, also].filter((one) => one !== "").join(" AND ");
+    const counted = tests === "" ? expression : `CASE WHEN ${tests} THEN ${expression} ELSE 0 END`;
+    return `SUM(${counted}) AS ${prefix}${name}`;
+  };
+  return [
+    sum("entries", count),
+    ...["calls", "ok_calls", "cost_nano", "cost_rest", ...TOKEN_CLASSES].map((name) =>
+      sum(name, `s.${name}`),
+    ),
+    sum("reserved", count, `s.kind = ${RESERVED}`),
+    sum("expired", count, `s.kind = ${EXPIRED}`),
+    sum("expired_nano", "s.cost_nano", `s.kind = ${EXPIRED}`),
+    sum("expired_rest", "s.cost_rest", `s.kind = ${EXPIRED}`),
+  ].join(", ");
+}
+
+function source({ filter, scan }: SummaryQuery, conditions: Conditions) {
+  const [column, unit] = scan ? ["s.booked_ms", 1] : ["s.hour", HOUR_MS];
+  conditions.add(`${column} >= ${conditions.value(filter.fromMs / unit)}`);
+  conditions.add(`${column} < ${conditions.value(filter.toMs / unit)}`);
+  filterBy(conditions, filter, "s.kind");
+  const from = `${scan ? "entries" : "rollups"} s JOIN dimensions d ON d.id = s.dimension`;
+  return {
+    count: scan ? "1" : "s.entries",
+    from,
+    hour: scan ? `s.booked_ms / ${HOUR_MS}` : "s.hour",
+  };
+}
+
+function groupedSql(query: SummaryQuery): Sql {
+  const conditions = new Conditions();
+  const { count, from, hour } = source(query, conditions);
+  const groups = query.groupBy.map((name) => `d.${columnOf(name)}`);
+  // Months are put together from days: databases tell them apart in ways of their own.
+  const bucket = { day: `${hour} / 24`, hour, month: `${hour} / 24`, none: "" }[query.bucket];
+  const by = bucket === "" ? groups : [...groups, bucket];
+  const named = [...groups, ...(bucket === "" ? [] : [`${bucket} AS bucket`])];
+  const columns = [...named, sumColumns(count)].join(", ");
+  const grouped = by.length === 0 ? "" : ` GROUP BY ${by.join(", ")}`;
+  return [`SELECT ${columns} FROM ${from}${conditions.where}${grouped}`, conditions.parameters];
+}
+
+function wholeSql(query: SummaryQuery): Sql {
+  const conditions = new Conditions();
+  const { count, from } = source(query, conditions);
+  const covered = ATTRIBUTION_FIELDS.flatMap((field) =>
+    ["nano", "rest"].map(
+      (part) =>
+        `SUM(CASE WHEN d.${columnOf(field)} <> '' THEN s.cost_${part} ELSE 0 END) AS ${field}_${part}`,
+    ),
+  );
+  const columns = [
+    sumColumns(count),
+    sumColumns(count, "d.priced = 'no'", "unpriced_"),
+    sumColumns(count, "d.team = ''", "unattributed_"),
+    ...covered,
+  ].join(", ");
+  return [`SELECT ${columns} FROM ${from}${conditions.where}`, conditions.parameters];
+}
+
+export function sumsOfRow(row: SqlRow, prefix = ""): Sums {
+  const count = (name: string): number => Number(bigintOf(row[prefix + name]));
+  const pico = (name: string): bigint =>
+    picoOf(row[`${prefix}${name}_nano`], row[`${prefix}${name}_rest`]);
+  return {
+    calls: count("calls"),
+    costPicoUsd: pico("cost"),
+    entries: count("entries"),
+    expired: count("expired"),
+    expiredPicoUsd: pico("expired"),
+    okCalls: count("ok_calls"),
+    reserved: count("reserved"),
+    tokens: tokensOfRow(row, prefix),
+  };
+}
+
+function summaryRow(row: SqlRow, { bucket, groupBy }: SummaryQuery): SummaryRow {
+  const group = Object.fromEntries(groupBy.map((name) => [name, String(row[columnOf(name)])]));
+  const unitMs = bucket === "hour" ? HOUR_MS : 24 * HOUR_MS;
+  const bucketMs = bucket === "none" ? 0 : Number(row["bucket"]) * unitMs;
+  return { bucketMs, group, ...sumsOfRow(row) };
+}
+
+/** The dearest first within each bucket, the earliest bucket first. */
+function byMonth(rows: readonly SummaryRow[], query: SummaryQuery): readonly SummaryRow[] {
+  const merged = query.bucket === "month" ? mergeMonths(rows, query.groupBy) : rows;
+  const filled = merged.filter(({ entries }) => entries > 0);
+  return filled.toSorted((one, other) => {
+    if (one.bucketMs !== other.bucketMs) return one.bucketMs - other.bucketMs;
+    if (one.costPicoUsd !== other.costPicoUsd) return one.costPicoUsd > other.costPicoUsd ? -1 : 1;
+    return groupText(one, query.groupBy) < groupText(other, query.groupBy) ? -1 : 1;
+  });
+}
+
+function mergeMonths(rows: readonly SummaryRow[], groupBy: readonly Dimension[]): SummaryRow[] {
+  const months = new Map<string, SummaryRow>();
+  for (const row of rows) {
+    const bucketMs = monthSpan(monthOf(row.bucketMs))?.fromMs ?? 0;
+    const key = `${bucketMs} ${groupText(row, groupBy)}`;
+    const before = months.get(key);
+    const summed = before === undefined ? row : { ...row, ...addSums(before, row) };
+    months.set(key, { ...summed, bucketMs });
+  }
+  return [...months.values()];
+}
+
+/** Two sums as one. */
+function addSums(one: Sums, other: Sums): Sums {
+  const tokens = TOKEN_CLASSES.map((name) => [name, one.tokens[name] + other.tokens[name]]);
+  return {
+    calls: one.calls + other.calls,
+    costPicoUsd: one.costPicoUsd + other.costPicoUsd,
+    entries: one.entries + other.entries,
+    expired: one.expired + other.expired,
+    expiredPicoUsd: one.expiredPicoUsd + other.expiredPicoUsd,
+    okCalls: one.okCalls + other.okCalls,
+    reserved: one.reserved + other.reserved,
+    tokens: Object.fromEntries(tokens) as Sums["tokens"],
+  };
+}
+
+function groupText({ group }: SummaryRow, groupBy: readonly Dimension[]): string {
+  return JSON.stringify(groupBy.map((name) => group[name]));
+}
