@@ -77,7 +77,7 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: optional(address()),
     default: "",
     defaultShown: "nowhere",
-    doc: "where Envoy is served: authorization, access logs; beyond loopback only with envoy_tls",
+    doc: "where Envoy is served: authorization, access logs, external processing; beyond loopback only with envoy_tls",
   },
   envoyTls: {
     name: "envoy_tls",

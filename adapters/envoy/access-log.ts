@@ -129,6 +129,7 @@ function endOf({ commonProperties, response }: Entry, seen: JsonObject): CallEnd
   return {
     bodyBytes: Number(response?.responseBodyBytes ?? 0),
     cut: cutOf(flags),
+    outputTokens: null,
     events: typeof events === "number" && events > 0 ? Math.floor(events) : 0,
     reached: wasReached(commonProperties, flags),
     status: response?.responseCode?.value ?? 0,

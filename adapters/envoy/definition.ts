@@ -5,6 +5,7 @@ import { decoderOf, encoderOf, type Malformed } from "./codec.ts";
 /** Full names of what is served to Envoy. */
 export const AUTHORIZATION = "envoy.service.auth.v3.Authorization";
 export const ACCESS_LOG = "envoy.service.accesslog.v3.AccessLogService";
+export const EXTERNAL_PROCESSOR = "envoy.service.ext_proc.v3.ExternalProcessor";
 
 type Method<Request, Response> = MethodDefinition<Request | Malformed, Encodable<Response>>;
 
@@ -23,6 +24,15 @@ export const ACCESS_LOG_METHODS = {
     envoy.service.accesslog.v3.StreamAccessLogsMessage,
     envoy.service.accesslog.v3.StreamAccessLogsResponse,
     { requestStream: true, responseStream: false },
+  ),
+};
+
+export const EXTERNAL_PROCESSOR_METHODS = {
+  Process: methodOf(
+    `/${EXTERNAL_PROCESSOR}/Process`,
+    envoy.service.ext_proc.v3.ProcessingRequest,
+    envoy.service.ext_proc.v3.ProcessingResponse,
+    { requestStream: true, responseStream: true },
   ),
 };
 

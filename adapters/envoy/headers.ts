@@ -48,18 +48,24 @@ export function single(headers: Headers, name: string): string | null | undefine
   return values.length === 1 ? (values[0] ?? "") : null;
 }
 
+/** The first value, for headers of which only one makes sense. */
+export function first(headers: Headers, name: string): string {
+  return headers.get(name)?.[0] ?? "";
+}
+
 // 2: the client's own copy is overwritten. The default would add ours to it.
 const OVERWRITE = 2;
 
 /** Headers to set, overwriting; a value that HTTP could not carry is left out. */
 export function setHeaders(
   headers: Readonly<Record<string, string>>,
+  form: "text" | "raw" = "text",
 ): Encodable<HeaderValueOption>[] {
   return Object.entries(headers)
     .filter(([name, value]) => NAME.test(name) && VALUE.test(value))
     .map(([key, value]) => ({
       appendAction: OVERWRITE,
-      header: { key, value },
+      header: form === "text" ? { key, value } : { key, rawValue: Buffer.from(value, "latin1") },
     }));
 }
 

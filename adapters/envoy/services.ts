@@ -6,7 +6,10 @@ import {
   ACCESS_LOG_METHODS,
   AUTHORIZATION,
   AUTHORIZATION_METHODS,
+  EXTERNAL_PROCESSOR,
+  EXTERNAL_PROCESSOR_METHODS,
 } from "./definition.ts";
+import { processorService } from "./processor.ts";
 import { createGateway, type GatewayOptions } from "./gateway.ts";
 import { createSettler, type SettlementResult } from "./settler.ts";
 
@@ -43,6 +46,11 @@ export function envoyServices(
       name: ACCESS_LOG,
       definition: ACCESS_LOG_METHODS as unknown as ServiceDefinition,
       handlers: accessLogService({ entrance, onSettlement, settler, tickets }),
+    },
+    {
+      name: EXTERNAL_PROCESSOR,
+      definition: EXTERNAL_PROCESSOR_METHODS as unknown as ServiceDefinition,
+      handlers: processorService({ entrance, gateway, jwtKey, onSettlement, settler }),
     },
   ];
 }

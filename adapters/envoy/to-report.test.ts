@@ -12,7 +12,14 @@ const TICKET: Ticket = {
   outputTokensMax: 500,
   principal: "p",
 };
-const END: CallEnd = { bodyBytes: 4_000, cut: "", events: 0, reached: true, status: 200 };
+const END: CallEnd = {
+  bodyBytes: 4_000,
+  cut: "",
+  events: 0,
+  outputTokens: null,
+  reached: true,
+  status: 200,
+};
 const START = '{"type":"message_start","message":{"usage":{"input_tokens":90,"output_tokens":1}}}';
 const STOP =
   '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":40}}';
@@ -35,6 +42,10 @@ describe("what a call comes to", () => {
     });
     expect(settled([START], { cut: "client", events: 9_000 })).toMatchObject({
       report: { usage: { output: 500 } },
+    });
+    // Its text is a better measure where it was seen.
+    expect(settled([START], { cut: "client", outputTokens: 33 })).toMatchObject({
+      report: { basis: "estimated", outcome: "cancelled", usage: { input: 90, output: 33 } },
     });
   });
 

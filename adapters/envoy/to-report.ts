@@ -15,6 +15,8 @@ export interface CallEnd {
   readonly bodyBytes: number;
   /** Events of a stream that passed; 0 for any other answer. */
   readonly events: number;
+  /** Tokens of the answer's text by estimate, where its text was seen; null where it was not. */
+  readonly outputTokens: number | null;
 }
 
 /** What a call comes to: a report, or a release of what was held. */
@@ -36,7 +38,7 @@ export function readingOf(
  * 2. the provider was not reached: nothing ran, what was held is released;
  * 3. the provider itself refused (a status of 400 or more): nothing, as an estimate;
  * 4. a whole or a cut answer without figures: the input as estimated from the request, the output from
- *    what was seen, one token an event or one for four bytes, at most what was decided.
+ *    what was seen (its text, else a token an event or one for four bytes), at most what was decided.
  *
  * Anthropic's streams tell the input first and their output only at the end: cut before that, the output
  * is that of rule 4.
@@ -49,11 +51,12 @@ export function settlementOf(
   const { decisionId } = ticket;
   const usage = reading?.usage ?? null;
   const outcome = outcomeOf(reading, end);
-  const seen = end.events > 0 ? end.events : Math.ceil(end.bodyBytes / 4);
-  const output = Math.min(seen, ticket.outputTokensMax);
+  const rough = end.events > 0 ? end.events : Math.ceil(end.bodyBytes / 4);
+  const output = Math.min(end.outputTokens ?? rough, ticket.outputTokensMax);
   if (usage !== null) {
     const serviceTier = reading?.serviceTier ?? "";
-    if (ticket.format === "anthropic.messages" && end.events > 0 && reading?.outcome === "") {
+    const wasSeen = end.events > 0 || end.outputTokens !== null;
+    if (ticket.format === "anthropic.messages" && wasSeen && reading?.outcome === "") {
       const known = { ...usage, output: Math.max(usage.output, output) };
       return report({ basis: "estimated", outcome, serviceTier, usage: known }, decisionId);
     }

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import type { Address } from "../../config/values.ts";
 
 /** A profile that ships. */
-export const PROFILES = ["default"] as const;
+export const PROFILES = ["default", "ext_proc"] as const;
 export type Profile = (typeof PROFILES)[number];
 
 const FOLDER = join(import.meta.dirname, "../../envoy/profiles");
@@ -38,7 +38,7 @@ interface Bootstrap {
  * this machine, providers without TLS. JSON, which Envoy reads as well as YAML.
  */
 export function localConfiguration(profile: Profile, places: LocalPlaces): string {
-  const text = readFileSync(join(FOLDER, `${profile}.yaml`), "utf8");
+  const text = readFileSync(join(FOLDER, `${profile.replaceAll("_", "-")}.yaml`), "utf8");
   const bootstrap = parse(text, { maxAliasCount: 1_000 }) as Bootstrap;
   const { clusters, listeners } = bootstrap.static_resources;
   bootstrap.admin = { address: socketAddress(places.admin) };

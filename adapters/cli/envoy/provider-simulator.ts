@@ -34,6 +34,8 @@ export interface Behaviour {
   readonly eventDelayMs?: number;
   /** Closes the connection after so many events. */
   readonly cutAfterEvents?: number;
+  /** Waits for this before it closes. */
+  readonly beforeCut?: Promise<void>;
   /** Announces a length on a stream, as some proxies do. */
   readonly contentLength?: boolean;
   /** Compresses the answer though nobody asked. */
@@ -201,6 +203,7 @@ async function sendStream(
   let output = 0;
   let aborted = false;
   for (const [index, { text, words }] of events.entries()) {
+    if (index === behaviour.cutAfterEvents) await behaviour.beforeCut;
     if (response.destroyed || index === behaviour.cutAfterEvents) {
       aborted = true;
       break;

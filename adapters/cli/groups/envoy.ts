@@ -7,7 +7,7 @@ export const ENVOY_COMMANDS: readonly Command[] = [
     summary: "watch calls go through a real Envoy to a simulated provider, decided and settled",
     positionals: [],
     flags: [
-      { name: "profile", placeholder: "NAME", doc: "profile that Envoy runs: default" },
+      { name: "profile", placeholder: "NAME", doc: "profile that Envoy runs: default or ext_proc" },
       {
         name: "envoy",
         placeholder: "PATH",

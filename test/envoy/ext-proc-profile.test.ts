@@ -1,0 +1,3 @@
+import { testProfile } from "./profile-behaviour.ts";
+
+testProfile("ext_proc");
