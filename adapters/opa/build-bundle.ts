@@ -35,7 +35,7 @@ export interface BuildOptions {
 }
 
 /** The entrypoint, as a query. */
-const DECISION = "data.weir.decision";
+export const DECISION = "data.weir.decision";
 
 /**
  * Compiles `policies/` below `root`, refuses (`bundle.invalid`) what would be refused when it is

@@ -11,6 +11,22 @@ export type Answered = { readonly value: unknown } | { readonly fault: string };
 /** A process takes about 300 MB. */
 const PROCESSES_MAX = 4;
 
+/** An input, and sections of `data.config` that stand in the place of its own. */
+export interface Configured {
+  readonly config: object;
+  readonly input: unknown;
+}
+
+/**
+ * A query about an input as a query about a `Configured`. What a `with` takes is bound first: two of
+ * them that look into the input find nothing there.
+ */
+export function ofConfigured(query: string, asked: string): string {
+  const config = "object.union(object.remove(data.config, object.keys(s)), s)";
+  const bound = `q := ${asked}.input; s := ${asked}.config; c := ${config}`;
+  return `[a | ${bound}; a := ${query} with input as q with data.config as c][0]`;
+}
+
 /** Asks OPA's own evaluator a query of `policies/` below `root`, once for each input, in order. */
 export async function evaluateInOpa(
   root: string,

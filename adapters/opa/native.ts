@@ -8,7 +8,7 @@ import { CAPABILITIES, inTemporaryFolder } from "./compile.ts";
 import type { BundleFiles } from "../../engine/policy/bundle.ts";
 import { readFacts } from "./facts.ts";
 import { writeManifest } from "./manifest.ts";
-import type { Answered } from "./evaluate-in-opa.ts";
+import { type Answered, type Configured, ofConfigured } from "./evaluate-in-opa.ts";
 
 /** Compiles `policies/` below `root` with an `opa` binary: the same bytes as with the shipped module. */
 export async function buildWithOpa(opa: string, root: string): Promise<BundleFiles> {
@@ -45,21 +45,40 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Asks a query once for each input, with an `opa` binary, all in one run. */
+/** Asks a query once for each input, with an `opa` program, all in one run. */
 export async function evaluateWithOpa(
   opa: string,
   root: string,
   query: string,
   inputs: readonly unknown[],
 ): Promise<readonly Answered[]> {
+  return evaluateEach(opa, root, `${query} with input as x`, inputs);
+}
+
+/** The same with sections of the configuration in the place of the policies' own. */
+export async function evaluateConfiguredWithOpa(
+  opa: string,
+  root: string,
+  query: string,
+  asked: readonly Configured[],
+): Promise<readonly Answered[]> {
+  return evaluateEach(opa, root, ofConfigured(query, "x"), asked);
+}
+
+async function evaluateEach(
+  opa: string,
+  root: string,
+  term: string,
+  asked: readonly unknown[],
+): Promise<readonly Answered[]> {
   return inTemporaryFolder(async (folder) => {
     const file = join(folder, "inputs.json");
-    writeFileSync(file, JSON.stringify(inputs));
-    const each = `{format_int(i, 10): answer | some i, x in input; answer := ${query} with input as x}`;
+    writeFileSync(file, JSON.stringify(asked));
+    const each = `{format_int(i, 10): answer | some i, x in input; answer := ${term}}`;
     const flags = ["-b", "policies", "-i", file, "-f", "raw", "--strict-builtin-errors=false"];
     const text = await run(opa, ["eval", ...flags, `json.marshal(${each})`], root);
     const answers = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    return inputs.map((_, index) => ({ value: answers[index] ?? null }));
+    return asked.map((_, index) => ({ value: answers[index] ?? null }));
   });
 }
 

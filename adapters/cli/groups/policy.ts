@@ -33,11 +33,12 @@ export const POLICY_COMMANDS: readonly Command[] = [
   },
   {
     name: "policy test",
-    summary: "run the tests in OPA and on the compiled policy",
+    summary: "run tests and cases, in OPA and on the compiled policy",
     positionals: [],
     flags: [
       DIR,
-      { name: "run", placeholder: "REGEX", doc: "only tests whose full name matches" },
+      { name: "run", placeholder: "REGEX", doc: "only tests and cases whose full name matches" },
+      { name: "cases", placeholder: "DIR", doc: "where case files lie; default: cases in DIR" },
       { name: "junit", placeholder: "FILE", doc: "write the results as JUnit XML, too" },
       { name: "watch", doc: "run again whenever a file changes, until Ctrl-C" },
     ],

@@ -79,6 +79,7 @@ describe("a new folder", () => {
     const tested = await weir("test", "--dir", "ours", "--json");
     expect(tested.exit).toBe(0);
     expect(JSON.parse(tested.said)).toMatchObject({
+      cases: { failed: 0, passed: 2 },
       coverage_percent: 100,
       differences: 0,
       failed: 0,
@@ -170,6 +171,20 @@ test_mock if {
   expect(said).toMatch(/glob.match compiles .*, \d+\.\d µs a call here/);
 });
 
+test("a file that is no case is refused, with what is accepted", async () => {
+  makeFolder("odd", {});
+  write("odd/policies/org/none.rego", "package org.lib.none\n");
+  write(
+    "odd/cases/odd.json",
+    '{ "description": "x", "given": { "intent": {} }, "want": { "effect": "deny" } }',
+  );
+  const { exit, noted } = await weir("test", "--dir", "odd");
+  expect(exit).toBe(2);
+  expect(noted).toContain(
+    "odd.json: case.want.effect is not one of allow, reroute, throttle, block",
+  );
+});
+
 test("a build refuses what the check refuses, and writes nothing", async () => {
   makeFolder("misspelt", {
     [RULES]: `${PACKAGE}${metadata("house.one")}deny contains finding.of(rego.metadata.rule(), {}) if input.intent.teem == ""
@@ -199,6 +214,21 @@ test_set_order if {
 }
 `,
   });
+  const intent = {
+    attribution: { tenant: "acme" },
+    model: "openai:none",
+    operation: "OPERATION_CHAT",
+    tokens: { input: 1 },
+  };
+  const wanted = { description: "A house of our own.", given: { intent } };
+  const cases: Readonly<Record<string, unknown>> = {
+    refused: { ...wanted, given: { intent: { attribution: 7 } } },
+    unlike: wanted,
+  };
+  for (const [name, given] of Object.entries(cases)) {
+    const want = { effect: "allow", messages: { "house.one": "yes" }, reasons: ["house.one"] };
+    write(`failing/cases/${name}.json`, JSON.stringify({ ...(given as object), want }));
+  }
   const { exit, said } = await weir("test", "--dir", "failing", "--junit", "results.xml");
   expect(exit).toBe(1);
   expect(said).toContain(
@@ -208,6 +238,15 @@ test_set_order if {
   expect(said).toContain("FAIL  org.rules.house_test.test_set_order");
   expect(said).toContain("is undefined in WASM, and passes in OPA");
   expect(said).toContain("1 test passed, 1 failed, 1 not alike in WASM");
+  expect(said).toMatch(
+    /FAIL {2}cases\/refused\.json\n {6}A house of our own\.\n {6}refused: \S+: \S/,
+  );
+  expect(said).toMatch(
+    /FAIL {2}cases\/unlike\.json\n {6}A house of our own\.\n {6}effect is "block", wanted "allow"/,
+  );
+  expect(said).toContain('message of house.one is "", wanted "yes" in it');
+  expect(said).toContain("0 of 2 cases as wanted, judged alike in OPA");
   const xml = readFileSync(join(folder, "results.xml"), "utf8");
+  expect(xml).toContain('<testsuite name="cases" tests="2" failures="2">');
   expect(xml).toContain('<testsuite name="org.rules.house_test" tests="2" failures="2">');
 });

@@ -1,8 +1,8 @@
-import type { PolicyTests } from "../../opa/test-policies.ts";
-import { nameOf, whyOf } from "./render-tests.ts";
+import type { CaseOutcome } from "./cases/test-cases.ts";
+import { isAsWanted, nameOf, type TestRun, whyNot, whyOf } from "./render-tests.ts";
 
-/** The results in the XML that CI systems read as JUnit's: one suite a package. */
-export function toJUnit({ tests }: PolicyTests): string {
+/** The results in the XML that CI systems read as JUnit's: one suite a package, one of the cases. */
+export function toJUnit({ cases, tests }: TestRun): string {
   const packages = [...new Set(tests.map((test) => test.package))];
   const suites = packages.map((name) => {
     const own = tests.filter((test) => test.package === name);
@@ -20,9 +20,24 @@ export function toJUnit({ tests }: PolicyTests): string {
     '<?xml version="1.0" encoding="UTF-8"?>',
     "<testsuites>",
     ...suites.flat(),
+    ...(cases.length === 0 ? [] : caseSuite(cases)),
     "</testsuites>",
     "",
   ].join("\n");
+}
+
+function caseSuite(cases: readonly CaseOutcome[]): readonly string[] {
+  const failures = cases.filter((one) => !isAsWanted(one));
+  return [
+    `  <testsuite name="cases" tests="${cases.length}" failures="${failures.length}">`,
+    ...cases.map((one) => {
+      const at = `classname="cases" name="${escape(one.file)}" file="${escape(one.file)}"`;
+      if (!failures.includes(one)) return `    <testcase ${at}/>`;
+      const why = `<failure message="${escape(one.file)}">${escape(whyNot(one))}</failure>`;
+      return `    <testcase ${at}>${why}</testcase>`;
+    }),
+    "  </testsuite>",
+  ];
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -1,21 +1,30 @@
 import { existsSync, watch, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { WeirError } from "../../../engine/errors.ts";
+import { DECISION } from "../../opa/build-bundle.ts";
+import { buildPolicies } from "../../opa/compile.ts";
+import { evaluateInOpa, ofConfigured } from "../../opa/evaluate-in-opa.ts";
 import { withPolicyRoot } from "../../opa/policy-root.ts";
-import { type PolicyTests, testPolicies } from "../../opa/test-policies.ts";
-import type { Invocation } from "../command.ts";
+import { testPolicies } from "../../opa/test-policies.ts";
+import { type Invocation, UsageError } from "../command.ts";
 import { EXIT } from "../exit.ts";
+import { readCases } from "./cases/policy-case.ts";
+import { type CaseOutcome, testCases } from "./cases/test-cases.ts";
 import { toJUnit } from "./junit.ts";
-import { isSound, renderTests, toJson } from "./render-tests.ts";
+import { isSound, renderTests, type TestRun, toJson } from "./render-tests.ts";
 
-/** Runs the tests; exit code 1 if one fails, or gives in WASM what it does not give in OPA. */
+/** Runs tests and cases; exit code 1 if one fails, or gives in WASM what it does not give in OPA. */
 export async function run(invocation: Invocation): Promise<number> {
   const { flags, json, terminal } = invocation;
   const folder = resolve(terminal.cwd, flags["dir"] ?? ".");
+  const cases = resolve(terminal.cwd, flags["cases"] ?? join(folder, "cases"));
+  if (flags["cases"] !== undefined && !existsSync(cases))
+    throw new UsageError(`--cases: there is no folder ${flags["cases"]}`);
+  const shown = relative(flags["cases"] === undefined ? folder : terminal.cwd, cases);
   const once = async (): Promise<number> => {
-    const tests = await runTests(folder, flags["run"]);
+    const tests = await runTests(folder, { folder: cases, shown }, flags["run"]);
     if (flags["junit"] !== undefined)
       writeFileSync(resolve(terminal.cwd, flags["junit"]), toJUnit(tests));
     terminal.print(json ? toJson(tests) : renderTests(tests, terminal));
@@ -23,7 +32,7 @@ export async function run(invocation: Invocation): Promise<number> {
   };
   if (flags["watch"] === undefined) return once();
   for (;;) {
-    const changed = nextChange(folder);
+    const changed = nextChange([join(folder, "policies"), cases]);
     try {
       await once();
     } catch (thrown) {
@@ -34,21 +43,51 @@ export async function run(invocation: Invocation): Promise<number> {
   }
 }
 
+/** A folder of case files, and what it is called in what is printed. */
+interface CaseFolder {
+  readonly folder: string;
+  readonly shown: string;
+}
+
 /** Tests of the folder's own policies: what ships was tested before it shipped. */
-async function runTests(folder: string, filter: string | undefined): Promise<PolicyTests> {
+async function runTests(
+  folder: string,
+  cases: CaseFolder,
+  filter: string | undefined,
+): Promise<TestRun> {
   return withPolicyRoot(folder, async ({ own, root }) => {
     const { files, rules, tests } = await testPolicies(root, filter);
     const isOwn = ({ file }: { readonly file: string }): boolean => existsSync(join(own, file));
-    return { files: files.filter(isOwn), rules: rules.filter(isOwn), tests: tests.filter(isOwn) };
+    return {
+      cases: await runCases(root, cases, filter),
+      files: files.filter(isOwn),
+      rules: rules.filter(isOwn),
+      tests: tests.filter(isOwn),
+    };
   });
+}
+
+async function runCases(
+  root: string,
+  { folder, shown }: CaseFolder,
+  filter: string | undefined,
+): Promise<readonly CaseOutcome[]> {
+  if (!existsSync(folder)) return [];
+  const pattern = filter === undefined ? null : new RegExp(filter);
+  const cases = readCases(folder)
+    .map((one) => ({ ...one, file: join(shown, one.file) }))
+    .filter(({ file }) => pattern?.test(file) ?? true);
+  if (cases.length === 0) return [];
+  return testCases(cases, await buildPolicies(root), (asked) =>
+    evaluateInOpa(root, ofConfigured(DECISION, "input"), asked),
+  );
 }
 
 const SETTLE_MS = 200;
 
-/** Resolves once something in the folder's policies or cases has changed and come to rest. */
-async function nextChange(folder: string): Promise<void> {
-  const folders = ["policies", "cases"].map((name) => join(folder, name)).filter(existsSync);
-  const watchers = folders.map((one) => watch(one, { recursive: true }));
+/** Resolves once something in the folders has changed and come to rest. */
+async function nextChange(folders: readonly string[]): Promise<void> {
+  const watchers = folders.filter(existsSync).map((one) => watch(one, { recursive: true }));
   await Promise.race(
     watchers.map((watcher) => new Promise((changed) => watcher.once("change", changed))),
   );

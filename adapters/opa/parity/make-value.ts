@@ -39,7 +39,7 @@ export function makeValue(
 ): Json {
   const within = (one: Schema, as: string): Json => makeValue(one, as, draw, vocabulary, lengths);
   if (schema.anyOf !== undefined) return within(choose(schema.anyOf, draw, lengths), name);
-  if (schema.enum !== undefined) return draw.pick(schema.enum);
+  if (schema.enum !== undefined) return draw.pick(schema.enum as readonly Json[]);
   const { type = "object" } = schema;
   switch (typeof type === "string" ? type : draw.pick(type)) {
     case "null":

@@ -10,7 +10,7 @@ export type Json =
 export interface Schema {
   readonly type?: string | readonly string[];
   readonly anyOf?: readonly Schema[];
-  readonly enum?: readonly string[];
+  readonly enum?: readonly unknown[];
   readonly items?: Schema;
   readonly maxItems?: number;
   readonly required?: readonly string[];
