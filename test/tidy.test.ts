@@ -134,7 +134,7 @@ describe("the arrow", () => {
   test("an adapter imports the engine, the proto and itself, never another adapter", () => {
     const across = importsFrom("adapters/").filter(({ from, to }) => {
       if (!/^(adapters|engine|proto|policies|test)\//.test(to)) return false;
-      if (/^(engine|proto\/gen)\//.test(to)) return false;
+      if (/^(engine\/|proto\/(codec\.ts|gen\/))/.test(to)) return false;
       if (!to.startsWith("adapters/")) return true;
       const isLeaf =
         to.split("/").length === 2 &&
@@ -142,6 +142,30 @@ describe("the arrow", () => {
       return unitOf(from) !== unitOf(to) && !COMPOSITION.has(unitOf(from)) && !isLeaf;
     });
     expect(across.map(shown)).toEqual([]);
+  });
+
+  test("the SDK imports itself, the proto and what reads the providers' formats, nothing else of ours", () => {
+    const own =
+      /^(adapters\/sdk\/|engine\/provider\/|proto\/(codec\.ts|gen\/)|@grpc\/grpc-js$|node:async_hooks$)/;
+    const outside = importsFrom("adapters/sdk/").filter(({ to }) => !own.test(to));
+    expect(outside.map(shown)).toEqual([]);
+  });
+
+  test("what runs on the edge needs nothing but the web's own interfaces", () => {
+    const seen = new Set<string>();
+    const outside: string[] = [];
+    const visit = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const one of IMPORTS.get(file) ?? []) {
+        if (one.typeOnly) continue;
+        if (one.to.endsWith(".ts")) visit(one.to);
+        else outside.push(shown(one));
+      }
+    };
+    for (const entry of ["edge", "ai-middleware", "langchain"]) visit(`adapters/sdk/${entry}.ts`);
+    expect(outside).toEqual([]);
+    expect(seen.size).toBeGreaterThan(20);
   });
 
   test("nobody imports the command line, and only it and tests import serve", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseIntent } from "../../engine/intent/parse.ts";
 import { google, weir, type Int64 } from "../../proto/gen/weir.js";
-import { decoder, encoder, requestDecoder, DecodeFailure } from "./codec.ts";
+import { decoder, encoder, requestDecoder, DecodeFailure } from "../../proto/codec.ts";
 import { toIntent } from "./to-intent.ts";
 
 const encodeTokens = encoder(weir.v1.Tokens);

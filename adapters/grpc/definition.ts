@@ -7,7 +7,7 @@ import {
   requestDecoder,
   type DecodeFailure,
   type Outgoing,
-} from "./codec.ts";
+} from "../../proto/codec.ts";
 
 const { v1 } = weir;
 

@@ -3,7 +3,7 @@ import type { Decision } from "../../engine/decision/decision.ts";
 import type { ReportResult } from "../../engine/ledger/report.ts";
 import type { Weir } from "../../engine/weir.ts";
 import type { Int64, weir as proto } from "../../proto/gen/weir.js";
-import type { DecodeFailure, Outgoing } from "./codec.ts";
+import type { DecodeFailure, Outgoing } from "../../proto/codec.ts";
 import { fromDecision } from "./from-decision.ts";
 import { fromReportResult } from "./from-report-result.ts";
 import { BoundedStream, type StreamWork } from "./stream.ts";

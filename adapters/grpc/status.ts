@@ -6,7 +6,7 @@ import {
   type FieldViolation,
 } from "../../engine/errors.ts";
 import { google, type Encodable, type weir } from "../../proto/gen/weir.js";
-import { decoder, encoder } from "./codec.ts";
+import { decoder, encoder } from "../../proto/codec.ts";
 
 /** The gRPC code of every error code: the only such table. */
 export const GRPC_CODES: Readonly<Record<ErrorCode, status>> = {

@@ -2,7 +2,7 @@ import { Client, credentials, status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { WeirError } from "../../engine/errors.ts";
 import { weir as proto } from "../../proto/gen/weir.js";
-import { decoder, encoder } from "./codec.ts";
+import { decoder, encoder } from "../../proto/codec.ts";
 import { SERVICE } from "./definition.ts";
 import { decision, fakeWeir } from "./testing/fake-weir.ts";
 import { latch, started, until } from "./testing/loopback.ts";

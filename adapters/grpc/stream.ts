@@ -2,7 +2,7 @@ import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { WeirError, type ErrorCode } from "../../engine/errors.ts";
 import type { Caller } from "../../engine/weir.ts";
 import type { Encodable, Int64, weir } from "../../proto/gen/weir.js";
-import { DecodeFailure, type Outgoing } from "./codec.ts";
+import { DecodeFailure, type Outgoing } from "../../proto/codec.ts";
 import type { Gate, Stoppable } from "./gate.ts";
 import { toStatus, toStreamError } from "./status.ts";
 

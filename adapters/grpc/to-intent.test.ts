@@ -3,7 +3,7 @@ import { OPERATIONS, SENSITIVITIES, SERVICE_TIERS } from "../../engine/intent/in
 import { parseIntent } from "../../engine/intent/parse.ts";
 import { OUTCOMES } from "../../engine/ledger/report.ts";
 import { weir, type Encodable } from "../../proto/gen/weir.js";
-import { decoder, encoder } from "./codec.ts";
+import { decoder, encoder } from "../../proto/codec.ts";
 import { toIntent } from "./to-intent.ts";
 import { toReport } from "./to-report.ts";
 

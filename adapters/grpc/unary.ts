@@ -3,7 +3,7 @@ import type { ErrorCode } from "../../engine/errors.ts";
 import type { Caller } from "../../engine/weir.ts";
 import type { Encodable } from "../../proto/gen/weir.js";
 import { keyOf, type Authenticator } from "./authenticate.ts";
-import { DecodeFailure, type Outgoing } from "./codec.ts";
+import { DecodeFailure, type Outgoing } from "../../proto/codec.ts";
 import type { Gate } from "./gate.ts";
 import { toStatus } from "./status.ts";
 import { malformed } from "./stream.ts";

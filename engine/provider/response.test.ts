@@ -6,7 +6,7 @@ import {
   jsonBytes,
   type SseForm,
   sseBytes,
-} from "../../test/support/provider-wire.ts";
+} from "../../adapters/cli/simulator/wire.ts";
 import { FORMAT_NAMES, type FormatName } from "./format.ts";
 import { openResponseReader, readUsageFragments, readUsageJson, settledUsage } from "./response.ts";
 import type { UsageReading } from "./usage.ts";

@@ -3,7 +3,7 @@ import { EventStreamSplitter } from "./event-stream.ts";
 import { type FormatName, isObject } from "./format.ts";
 import { FORMATS } from "./formats.ts";
 import { SseSplitter } from "./sse.ts";
-import type { TokenUsage, UsageReading } from "./usage.ts";
+import { NO_TOKENS, type TokenUsage, type UsageReading } from "./usage.ts";
 
 /** Reads the usage out of a response as its bytes come. */
 export interface ResponseReader {
@@ -151,18 +151,9 @@ export function settledUsage(
 ): SettledUsage {
   if (reading.usage !== null) return { usage: reading.usage, basis: "provider" };
   const output = estimateTokens(reading.answered, tokenizerOf(model)).expected;
-  const usage = { ...NOTHING, input: inputTokens, output };
+  const usage = { ...NO_TOKENS, input: inputTokens, output };
   return { usage, basis: "estimated" };
 }
-
-const NOTHING: TokenUsage = {
-  input: 0,
-  cacheRead: 0,
-  cacheWrite5m: 0,
-  cacheWrite1h: 0,
-  output: 0,
-  reasoning: 0,
-};
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();

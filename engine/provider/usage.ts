@@ -16,6 +16,16 @@ export interface TokenUsage {
   readonly reasoning: number;
 }
 
+/** Usage of a call that used nothing. */
+export const NO_TOKENS: TokenUsage = {
+  input: 0,
+  cacheRead: 0,
+  cacheWrite5m: 0,
+  cacheWrite1h: 0,
+  output: 0,
+  reasoning: 0,
+};
+
 /** What a response, or the part of it that was seen, says about what it used. */
 export interface UsageReading {
   /** Null until the provider has told any figures; figures of 0 are figures. */

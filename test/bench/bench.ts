@@ -8,6 +8,7 @@ import { DECIDE_IN_PROCESS, LOG_APPEND } from "./in-process.ts";
 import { MEMORY_MILLION } from "./memory.ts";
 import { REDIS_RESERVE_SETTLE, REDIS_SCRIPT } from "./redis.ts";
 import type { Bench, Measured } from "./row.ts";
+import { SDK } from "./sdk.ts";
 import {
   cellsOf,
   describeMachine,
@@ -25,6 +26,7 @@ const BENCHES: readonly Bench[] = [
   ...GRPC,
   REDIS_SCRIPT,
   REDIS_RESERVE_SETTLE,
+  ...SDK,
   MEMORY_MILLION,
 ];
 const DOCUMENT = join(import.meta.dirname, "../../docs/bench.md");

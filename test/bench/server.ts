@@ -1,7 +1,7 @@
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 
 import { loadConfig } from "../../adapters/config.ts";
-import type { Outgoing } from "../../adapters/grpc/codec.ts";
+import type { Outgoing } from "../../proto/codec.ts";
 import { SERVER_METHODS } from "../../adapters/grpc/definition.ts";
 import { openLocalStorage } from "../../adapters/serve/local-storage.ts";
 import { startService } from "../../adapters/serve.ts";

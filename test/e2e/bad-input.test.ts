@@ -1,7 +1,7 @@
 import { Client, compressionAlgorithms, credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { encoder } from "../../adapters/grpc/codec.ts";
+import { encoder } from "../../proto/codec.ts";
 import { LIMITS } from "../../engine/limits.ts";
 import { weir } from "../../proto/gen/weir.js";
 import {

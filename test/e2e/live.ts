@@ -6,7 +6,7 @@ import { Client, credentials, Metadata, status, type ServiceError } from "@grpc/
 import { expect } from "vitest";
 
 import { type Config, loadConfig } from "../../adapters/config.ts";
-import { decoder, encoder } from "../../adapters/grpc/codec.ts";
+import { decoder, encoder } from "../../proto/codec.ts";
 import { connect, type WeirClient } from "../../adapters/grpc/client.ts";
 import { type Service, startService } from "../../adapters/serve.ts";
 import { checkLedger, type LedgerCheck } from "../../adapters/serve/ledger-check.ts";

@@ -83,7 +83,14 @@ import { loadConfig } from "weir/config";
 import { createWeir } from "weir/engine";
 import { type ErrorCode, WeirError } from "weir/errors";
 import { weir } from "weir/proto";
+import { type CallDecision, openWeir } from "weir/sdk";
+import { aiMiddleware } from "weir/sdk/ai";
+import { openWeir as openEdge } from "weir/sdk/edge";
+import { langchainCallbacks } from "weir/sdk/langchain";
 
+const sdk = openWeir({ defaults: { tenant: "acme" } });
+export const seen: CallDecision[] = [];
+export const made = [aiMiddleware(sdk), langchainCallbacks(openEdge({ server: "http://localhost:7351" }))];
 const config = await loadConfig({ cwd: ".", env: {}, flags: {} });
 const service: Service = await startService(config);
 const decision: weir.v1.Decision = await connect({ address: "localhost:7350" }).decide({ id: "i" });
@@ -109,8 +116,10 @@ export { code, createWeir, decision, port };
 });
 
 test("its exports can be loaded", async () => {
+  const names = ["", "/client", "/config", "/engine", "/errors", "/proto"];
+  names.push("/sdk", "/sdk/ai", "/sdk/edge", "/sdk/langchain");
   const script = `
-    const names = ["", "/client", "/config", "/engine", "/errors", "/proto"];
+    const names = ${JSON.stringify(names)};
     const loaded = await Promise.all(names.map((name) => import("weir" + name)));
     console.log(loaded.map((one) => Object.keys(one).length > 0).join());
     console.log(import.meta.resolve("weir/proto/intent.proto").endsWith("dist/proto/weir/v1/intent.proto"));`;
@@ -119,7 +128,25 @@ test("its exports can be loaded", async () => {
     ["--input-type=module", "--eval", script],
     project,
   );
-  expect(stdout).toBe("true,true,true,true,true,true\ntrue\n");
+  expect(stdout).toBe(`${names.map(() => "true").join()}\ntrue\n`);
+});
+
+test("the SDK that was installed guards a call, from a service that was", async () => {
+  const script = `
+    import { startService } from "weir";
+    import { loadConfig } from "weir/config";
+    import { openWeir } from "weir/sdk";
+    const flags = { "grpc-listen": "127.0.0.1:0", "http-listen": "127.0.0.1:0", data: "sdk-data" };
+    const service = await startService(await loadConfig({ cwd: ".", env: {}, flags }));
+    const defaults = { costCenter: "cc-100", environment: "prod", feature: "answers", service: "search-api", team: "search", tenant: "acme" };
+    const settled = [];
+    const weir = openWeir({ defaults, onSettled: ({ status }) => settled.push(status), server: "127.0.0.1:" + service.grpc.port });
+    const usage = { input: 10, output: 5 };
+    const value = await weir.guard({ input: 10, model: "openai:gpt-5-mini" }, async ({ effect }) => ({ usage, value: effect }));
+    console.log(value, await weir.close(), settled.join());
+    await service.stop();`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], project);
+  expect(stdout).toBe("allow true settled\n");
 });
 
 test("npx weir policy new makes policies that pass npx weir policy check", async () => {

@@ -11,7 +11,7 @@ import {
   type ProviderSimulator,
   SIMULATED_KEYS,
   startProviderSimulator,
-} from "../../adapters/cli/envoy/provider-simulator.ts";
+} from "../../adapters/cli/simulator/provider-simulator.ts";
 import { runEnvoy, type RunningEnvoy } from "../../adapters/cli/envoy/run-envoy.ts";
 import { loadConfig } from "../../adapters/config.ts";
 import { readLog } from "../../adapters/embedded/segments.ts";

@@ -5,7 +5,7 @@ import { priceUsage } from "../../../engine/pricing/actual.ts";
 import type { LogLine } from "../../../engine/record/record.ts";
 import { readLog } from "../../embedded/segments.ts";
 import { dataLayout } from "../../serve/local-storage.ts";
-import type { ServedCall } from "./provider-simulator.ts";
+import type { ServedCall } from "../simulator/provider-simulator.ts";
 
 /** One call that reached the provider, by both accounts. */
 export interface ComparedCall {

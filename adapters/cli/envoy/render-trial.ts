@@ -2,7 +2,7 @@ import type { Effect } from "../../../engine/decision/decision.ts";
 import { formatMicroUsd } from "../../../engine/money.ts";
 import { harmless, type Style } from "../style.ts";
 import type { Comparison } from "./compare.ts";
-import type { SeenRequest } from "./provider-simulator.ts";
+import type { SeenRequest } from "../simulator/provider-simulator.ts";
 import type { Trial } from "./trial.ts";
 import type { TrialAnswer, TrialCall } from "./trial-calls.ts";
 

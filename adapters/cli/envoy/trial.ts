@@ -12,7 +12,7 @@ import {
   type ProviderSimulator,
   SIMULATED_KEYS,
   startProviderSimulator,
-} from "./provider-simulator.ts";
+} from "../simulator/provider-simulator.ts";
 import { runEnvoy } from "./run-envoy.ts";
 
 /** A client's side of a trial: a real Envoy, a simulated provider and Weir, all on this machine. */

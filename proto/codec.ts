@@ -1,5 +1,5 @@
 import protobuf from "protobufjs/minimal.js";
-import type { Codec, Encodable, Int64 } from "../../proto/gen/weir.js";
+import type { Codec, Encodable, Int64 } from "./gen/weir.js";
 
 /**
  * The only place where 64-bit integers cross the wire. protobufjs would hand out Long objects, and
