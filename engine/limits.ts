@@ -41,6 +41,10 @@ export const LIMITS = {
   budgetsPerIntent: 64,
   /** Distinct step fingerprints counted per run; the oldest leave. */
   fingerprintsPerRun: 256,
+  /** Velocity scopes kept per tenant; beyond, the one idle for longest makes room, see ScopeTable. */
+  scopesPerTenant: 50_000,
+  /** Runs kept per tenant; beyond, the one idle for longest makes room. */
+  runsPerTenant: 50_000,
   /** Longest life of a reservation, ms. */
   reservationTtlMs: 86_400_000,
   /** How long after its end a report for a decision is taken, ms. */

@@ -17,6 +17,7 @@ const UNREAD = new Set([
   "intent.run.id",
   "intent.run.step",
   "intent.tokens.n",
+  "context.velocity.call_cost.armed",
   "context.velocity.in_flight",
   "context.velocity.windows.armed",
   "context.velocity.windows.baseline_ready",
@@ -173,13 +174,26 @@ function makeContext(random: Random, full: boolean): PolicyInput["context"] {
     run:
       full || random.once(2)
         ? {
+            children: random.mostly(0, 40),
             repeats: random.mostly(0, 9),
+            siblings: random.mostly(2, 40),
             spent_micro_usd: random.mostly(40_000, 30_000_000),
-            steps: random.mostly(3, 99),
+            steps: random.once(3) ? 0 : random.mostly(3, 99),
           }
         : null,
     state: lost ? "unavailable" : random.pick(["fresh", "stale"]),
     velocity: Array.from({ length: length() }, (_, i) => ({
+      call_cost:
+        full || random.once(3)
+          ? {
+              armed: random.once(2),
+              excess_micro_usd: random.below(2_000_000),
+              hot: random.once(3),
+              limit_micro_usd: random.below(1_000_000),
+              retry_after_ms: random.below(2_000_000),
+              usual_micro_usd: random.below(50_000),
+            }
+          : null,
       hot: random.mostly<boolean>(false, true),
       in_flight: random.below(9),
       kind: random.pick(["tenant", "team", "feature", "model"]),

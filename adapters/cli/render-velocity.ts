@@ -17,15 +17,22 @@ const COLUMNS: readonly Column[] = [
 ];
 const NAMES: Readonly<Record<string, string>> = { "1s": "second", "1m": "minute", "1h": "hour" };
 
-/** The busiest scopes for a person: a line for each window in which something was spent. */
+/**
+ * The busiest scopes for a person: a line for each window in which something was spent, and one where
+ * calls cost more than usual.
+ */
 export function renderVelocity({ scopes }: weir.v1.GetVelocityResponse, style: Style): string {
-  const rows = scopes.flatMap(({ inFlight, scope, windows }) => {
+  const rows = scopes.flatMap(({ callCost, inFlight, scope, windows }) => {
     const busy = windows.filter(({ hot, rateMicroUsd }) => hot || Number(rateMicroUsd) > 0);
     const shown = busy.length === 0 ? windows.slice(-1) : busy;
-    return shown.map((window, index) => [
+    const cells = shown.map((window) => windowCells(window, style));
+    if (callCost !== null && Number(callCost.excessMicroUsd) > 0) {
+      cells.push(callCostCells(callCost, style));
+    }
+    return cells.map((some, index) => [
       index === 0 ? scope : "",
       index === 0 ? String(inFlight) : "",
-      ...windowCells(window, style),
+      ...some,
     ]);
   });
   return renderTable(COLUMNS, rows, style);
@@ -33,21 +40,39 @@ export function renderVelocity({ scopes }: weir.v1.GetVelocityResponse, style: S
 
 function windowCells(window: weir.v1.WindowVelocity, style: Style): readonly (Cell | string)[] {
   const limit = Number(window.limitMicroUsd);
-  const percent = Number(window.limitPercent);
-  const paint = percent >= 100 ? style.red : percent >= 70 ? style.yellow : style.green;
   const usual = Number(window.baselinePercent);
   return [
     NAMES[window.window] ?? window.window,
     String(window.calls),
     formatAmount(Number(window.rateMicroUsd), USD),
     limit < 0 ? "none" : formatAmount(limit, USD),
-    limit < 0 ? "" : { text: `${percent}%`, paint },
+    limit < 0 ? "" : shareCell(Number(window.limitPercent), style),
     usual === 0 ? "" : `${usual}%`,
     stateOf(window, style),
   ];
 }
 
-function stateOf({ armed, hot, retryAfterMs }: weir.v1.WindowVelocity, style: Style): Cell {
+/** What calls cost above the usual stands where windows say what was spent. */
+function callCostCells(cost: weir.v1.CallCost, style: Style): readonly (Cell | string)[] {
+  return [
+    "above usual",
+    "",
+    formatAmount(Number(cost.excessMicroUsd), USD),
+    formatAmount(Number(cost.limitMicroUsd), USD),
+    shareCell(Number(cost.limitPercent), style),
+    "",
+    stateOf(cost, style),
+  ];
+}
+
+function shareCell(percent: number, style: Style): Cell {
+  const paint = percent >= 100 ? style.red : percent >= 70 ? style.yellow : style.green;
+  return { text: `${percent}%`, paint };
+}
+
+type Judged = Pick<weir.v1.WindowVelocity, "armed" | "hot" | "retryAfterMs">;
+
+function stateOf({ armed, hot, retryAfterMs }: Judged, style: Style): Cell {
   if (hot) return { text: `HOT, cools in ${formatWait(Number(retryAfterMs))}`, paint: style.red };
   return armed ? { text: "armed" } : { text: "learning", paint: style.faint };
 }
@@ -56,9 +81,21 @@ function stateOf({ armed, hot, retryAfterMs }: weir.v1.WindowVelocity, style: St
 export function velocityJson({ nowMs, scopes }: weir.v1.GetVelocityResponse) {
   return {
     now_ms: Number(nowMs),
-    scopes: scopes.map(({ inFlight, scope, windows }) => ({
+    scopes: scopes.map(({ callCost, inFlight, scope, windows }) => ({
       scope,
       in_flight: Number(inFlight),
+      call_cost:
+        callCost === null
+          ? null
+          : {
+              usual_micro_usd: Number(callCost.usualMicroUsd),
+              excess_micro_usd: Number(callCost.excessMicroUsd),
+              limit_micro_usd: Number(callCost.limitMicroUsd),
+              limit_percent: Number(callCost.limitPercent),
+              armed: callCost.armed,
+              hot: callCost.hot,
+              retry_after_ms: Number(callCost.retryAfterMs),
+            },
       windows: windows.map((window) => ({
         window: window.window,
         rate_micro_usd: Number(window.rateMicroUsd),

@@ -101,6 +101,14 @@ test("freezes, budgets, grants and velocity come back whole", async () => {
       nowMs: 8,
       scopes: [
         {
+          callCost: {
+            armed: true,
+            excess: 7_001,
+            hot: true,
+            limit: 9_999,
+            retryAfterMs: 5,
+            usual: 1_000,
+          },
           inFlight: 2,
           kind: "team",
           scope: "team:search",
@@ -148,6 +156,15 @@ test("freezes, budgets, grants and velocity come back whole", async () => {
     nowMs: 8,
     scopes: [
       {
+        callCost: {
+          armed: true,
+          excessMicroUsd: 8,
+          hot: true,
+          limitMicroUsd: 9,
+          limitPercent: 70,
+          retryAfterMs: 5,
+          usualMicroUsd: 1,
+        },
         inFlight: 2,
         scope: "team:search",
         windows: [wire, { ...wire, limitMicroUsd: -1, limitPercent: 0, window: "1h" }],

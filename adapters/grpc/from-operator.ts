@@ -7,6 +7,7 @@ import type {
 import type { BudgetData } from "../../engine/policy/bundle-data.ts";
 import type { BudgetStatus } from "../../engine/reservation/budget-status.ts";
 import type {
+  CallCostSnapshot,
   Grant,
   ScopeStatus,
   TenantFreeze,
@@ -90,8 +91,23 @@ function windowText(window: BudgetData["window"]): string {
   }
 }
 
-function fromScope({ inFlight, scope, windows }: ScopeStatus): Encodable<weir.v1.ScopeVelocity> {
-  return { scope, inFlight, windows: windows.map(fromWindow) };
+function fromScope(status: ScopeStatus): Encodable<weir.v1.ScopeVelocity> {
+  const { callCost, inFlight, scope, windows } = status;
+  return { scope, inFlight, windows: windows.map(fromWindow), callCost: fromCallCost(callCost) };
+}
+
+function fromCallCost(cost: CallCostSnapshot): Encodable<weir.v1.CallCost> | null {
+  const { armed, excess, hot, limit, retryAfterMs, usual } = cost;
+  if (limit === Number.MAX_SAFE_INTEGER) return null;
+  return {
+    usualMicroUsd: Math.ceil(usual / 1_000),
+    excessMicroUsd: Math.ceil(excess / 1_000),
+    limitMicroUsd: Math.floor(limit / 1_000),
+    limitPercent: limitPercent(excess, limit),
+    armed,
+    hot,
+    retryAfterMs,
+  };
 }
 
 function fromWindow(window: WindowSnapshot): Encodable<weir.v1.WindowVelocity> {

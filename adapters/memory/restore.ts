@@ -23,7 +23,10 @@ export function restoreReservation(stored: StoredDecision): Reservation {
     idempotencyKey: reservation.idempotency_key,
     marks: [],
     principal: intent.principal,
-    run: intent.run.id === "" ? null : { fingerprint: intent.run.fingerprint, id: intent.run.id },
+    run:
+      intent.run.id === ""
+        ? null
+        : { fingerprint: intent.run.fingerprint, id: intent.run.id, parent: record.intent.parent },
     tenant: record.tenant,
   };
 }

@@ -115,7 +115,7 @@ function correctVelocity(
   const correction = atAdmission - Math.min(reservation.counted, ceiling);
   tenant.scopes.correct(reservation.marks, correction, 0, request.nowMs);
   if (actual > ceiling) tenant.scopes.addNow(reservation.marks, actual - ceiling, request.nowMs);
-  tenant.runs.correct(reservation.run, actual - reservation.counted);
+  tenant.runs.correct(reservation.run, actual - reservation.counted, request.nowMs);
   reservation.counted = actual;
 }
 

@@ -62,7 +62,7 @@ export class MemoryStateStore implements StateStore {
     const fits = allFit(request.holds, snapshot);
     const held = freezes.length === 0 && (fits || request.force);
     const reservation = newReservation(request);
-    reservation.attempts = tenant.scopes.attempt(request.scopes, request.isRetry);
+    reservation.attempts = tenant.scopes.attempt(request.scopes, request.isRetry, held, nowMs);
     if (held)
       this.#admit(reservation, tenant, request.holds, request.scopes, request.costNanoUsd, nowMs);
     this.#keep(reservation);
@@ -79,7 +79,8 @@ export class MemoryStateStore implements StateStore {
     const judged = { ...reservation, ...request };
     const snapshot = this.#snapshot(tenant, judged, request.nowMs, freezes);
     const held = freezes.length === 0 && allFit(request.holds, snapshot);
-    reservation.attempts = tenant.scopes.attempt(request.scopes, reservation.isRetry);
+    const { isRetry } = reservation;
+    reservation.attempts = tenant.scopes.attempt(request.scopes, isRetry, held, request.nowMs);
     if (held)
       this.#admit(
         reservation,
@@ -110,6 +111,7 @@ export class MemoryStateStore implements StateStore {
     if (reservation.sequence === 0) {
       tenant.scopes.correct(reservation.marks, -reservation.counted, -1, nowMs);
       if (reservation.admitted) tenant.runs.undo(reservation.run, reservation.counted);
+      tenant.scopes.dropBlank(reservation.marks);
       reservation.counted = 0;
       reservation.marks = NO_MARKS;
     }
@@ -182,8 +184,7 @@ export class MemoryStateStore implements StateStore {
       tenant.scopes.unattempt(reservation.attempts, reservation.isRetry);
       const scopes = scopesOf(model);
       tenant.scopes.snapshot(scopes, nowMs);
-      tenant.runs.snapshot(reservation.run, nowMs);
-      reservation.attempts = tenant.scopes.attempt(scopes, reservation.isRetry);
+      reservation.attempts = tenant.scopes.attempt(scopes, reservation.isRetry, held, nowMs);
       const last = index === tried.length - 1;
       if (held)
         this.#admit(reservation, tenant, last ? holds : [], scopes, Number(cost_nano_usd), nowMs);
@@ -293,7 +294,7 @@ export class MemoryStateStore implements StateStore {
     return {
       budgets: this.#balances.snapshot(request.holds),
       freezes,
-      run: tenant.runs.snapshot(request.run, nowMs),
+      run: tenant.runs.snapshot(request.run),
       scopes: tenant.scopes.snapshot(request.scopes, nowMs),
       unreported: tenant.unreported(request.principal, nowMs),
     };
@@ -312,7 +313,7 @@ export class MemoryStateStore implements StateStore {
     reservation.held = holds.map((hold) => hold.amount);
     reservation.settled = holds.map(() => 0n);
     reservation.marks = tenant.scopes.charge(scopes, cost);
-    tenant.runs.charge(reservation.run, cost);
+    tenant.runs.charge(reservation.run, cost, nowMs);
     reservation.admitted = true;
     reservation.counted = cost;
   }
@@ -323,6 +324,7 @@ export class MemoryStateStore implements StateStore {
     this.#balances.unhold(reservation.holds, nowMs);
     tenant.scopes.correct(reservation.marks, -reservation.counted, -1, nowMs);
     tenant.scopes.land(reservation.marks);
+    tenant.scopes.dropBlank(reservation.marks);
     tenant.runs.undo(reservation.run, reservation.counted);
     reservation.held = [];
     reservation.settled = [];
@@ -358,7 +360,7 @@ export class MemoryStateStore implements StateStore {
     if (reservation.sequence === 0) {
       const correction = Number(chargedNanoUsd) - reservation.counted;
       tenant.scopes.correct(reservation.marks, correction, 0, nowMs);
-      tenant.runs.correct(reservation.run, correction);
+      tenant.runs.correct(reservation.run, correction, nowMs);
       reservation.counted = Number(chargedNanoUsd);
     }
     tenant.countEnding(reservation.principal, nowMs, true);

@@ -15,9 +15,9 @@ interface Endings {
 
 /** What the store keeps of one tenant besides budgets and reservations. */
 export class TenantState {
-  readonly scopes = new ScopeTable();
-  readonly runs = new RunTable();
   readonly freezes = new Map<string, Freeze>();
+  readonly scopes = new ScopeTable((scope) => this.freezes.has(scope));
+  readonly runs = new RunTable();
   /** By budget and id. */
   readonly grants = new Map<string, Grant>();
   readonly #endings = new Map<string, Endings>();

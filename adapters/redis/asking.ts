@@ -1,6 +1,6 @@
 import type { Hold, ScopeCharge } from "../../engine/reservation/reservation.ts";
 import { tenantFields } from "./keys.ts";
-import { packWindows, type PackedWindows } from "./scope-state.ts";
+import { packParameters, type PackedParameters } from "./scope-state.ts";
 import type { ScriptCall } from "./scripts.ts";
 
 /** What an intent on one model asks for. */
@@ -27,7 +27,7 @@ export function passAsk(call: ScriptCall, ask: Ask): void {
   call.value(fields.clock, ask.endings, fields.freezes);
   for (const { scope } of scopes) call.value(fields.scope(scope));
   call.value(...kindNames);
-  for (const { windows } of scopes) call.value(kindNames.indexOf(packWindows(windows).field) + 1);
+  for (const scope of scopes) call.value(kindNames.indexOf(packParameters(scope).field) + 1);
   for (const hold of holds) {
     const parts = hold.rolling === undefined ? 1 : hold.rolling.last - hold.rolling.first + 1;
     // Soft ones have their parts below zero.
@@ -38,9 +38,9 @@ export function passAsk(call: ScriptCall, ask: Ask): void {
   }
 }
 
-/** The different windows of some scopes. */
-export function kindsOf(scopes: readonly ScopeCharge[]): readonly PackedWindows[] {
-  return [...new Set(scopes.map(({ windows }) => packWindows(windows)))];
+/** The different parameters of some scopes. */
+export function kindsOf(scopes: readonly ScopeCharge[]): readonly PackedParameters[] {
+  return [...new Set(scopes.map(packParameters))];
 }
 
 /** Every instance whose sum is judged; the hold's own is the last. */

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { decisionTag, tenantTag } from "../../engine/decision/decision-id.ts";
 
 /** Every key starts so; another number is another layout, and the two never meet. */
-export const PREFIX = "weir:1:";
+export const PREFIX = "weir:2:";
 
 /** Freezes of the whole platform, grants of everyone, and the tags of every tenant that ever reserved. */
 export const PLATFORM_FREEZES = `${PREFIX}freezes`;

@@ -1,11 +1,14 @@
 import type { Balance } from "../../engine/ports.ts";
 import type { ScopeStatus, VelocityRequest } from "../../engine/reservation/reservation.ts";
+import { CALL_COST_NOT_JUDGED } from "../../engine/velocity/call-cost.ts";
 import { busiest } from "../../engine/velocity/busiest.ts";
 import { answered, type RedisClient } from "./connection.ts";
 import { tagKeys, TENANT_TAGS, tenantFields, tenantKeys } from "./keys.ts";
 import { judgeScope } from "./scope-state.ts";
 
 const SCAN_COUNT = 1_000;
+/** A kind that the bundle no longer has. */
+const NOT_PLANNED = { callCost: CALL_COST_NOT_JUDGED, windows: [] };
 
 /** Every balance, by scanning; for checks, not for the way of a decision. */
 export async function readBalances(client: RedisClient): Promise<readonly Balance[]> {
@@ -34,14 +37,15 @@ export async function readVelocity(
   client: RedisClient,
   { kinds, nowMs, tenant, top }: VelocityRequest,
 ): Promise<readonly ScopeStatus[]> {
-  const parameters = new Map(kinds.map(({ kind, windows }) => [kind, windows]));
+  const parameters = new Map(kinds.map((planned) => [planned.kind, planned]));
   const start = tenantFields(tenant).scopes;
   const found = new Map<string, ScopeStatus>();
   for await (const [field, packed] of scan(client, tenantKeys(tenant).state, `${start}*`)) {
     const scope = field.slice(start.length);
     const kind = scope.slice(0, scope.indexOf(":"));
-    const { inFlight, windows } = judgeScope(packed, parameters.get(kind) ?? [], nowMs);
-    found.set(scope, { inFlight, kind, scope, windows });
+    const judged = judgeScope(packed, parameters.get(kind) ?? NOT_PLANNED, nowMs);
+    const { callCost, inFlight, windows } = judged;
+    found.set(scope, { callCost, inFlight, kind, scope, windows });
   }
   return busiest([...found.values()], top);
 }

@@ -1,13 +1,15 @@
 import { LIMITS } from "../../engine/limits.ts";
 import type { Hold, ReserveRequest, ScopeCharge } from "../../engine/reservation/reservation.ts";
-import { digestOf, tenantFields } from "./keys.ts";
-import { packWindows } from "./scope-state.ts";
+import { digestOf, type TagKeys, tenantFields } from "./keys.ts";
+import { packParameters } from "./scope-state.ts";
 
 /** What of a reservation names keys and fields of others: digests, as keys hold them. */
 export interface Links {
   readonly intent: string;
   /** "": outside a run. */
   readonly run: string;
+  /** "": no run started its run. */
+  readonly parent: string;
   /** Field of its principal's endings. */
   readonly endings: string;
 }
@@ -18,6 +20,7 @@ export function linksOf({ idempotencyKey, principal, run, tenant }: Linked): Lin
   return {
     endings: tenantFields(tenant).endings(principal),
     intent: digestOf(idempotencyKey),
+    parent: run?.parent ? digestOf(tenant, run.parent) : "",
     run: run === null ? "" : digestOf(tenant, run.id),
   };
 }
@@ -36,12 +39,19 @@ export function planText(
     request.isRetry ? 1 : 0,
     flatHolds(request.holds),
     flatScopes(request.tenant, request.scopes),
+    links.parent,
   ]);
 }
 
 export function readLinks(plan: string): Links {
-  const [intent, run, endings] = JSON.parse(plan) as [string, string, string];
-  return { endings, intent, run };
+  const parts = JSON.parse(plan) as readonly string[];
+  const [intent = "", run = "", endings = "", , , , , , parent = ""] = parts;
+  return { endings, intent, parent, run };
+}
+
+/** Keys of a run and of the run that started it, as far as there are any. */
+export function runKeys(keys: TagKeys, { parent, run }: Links): readonly string[] {
+  return [run, parent].filter((digest) => digest !== "").map((digest) => keys.run(digest));
 }
 
 /** Holds, by sevens. */
@@ -57,10 +67,10 @@ export function flatHolds(holds: readonly Hold[]): readonly (string | number)[] 
   ]);
 }
 
-/** The field of each scope and the field of its windows. */
+/** The field of each scope and the field of its parameters. */
 export function flatScopes(tenant: string, scopes: readonly ScopeCharge[]): readonly string[] {
   const fields = tenantFields(tenant);
-  return scopes.flatMap(({ scope, windows }) => [fields.scope(scope), packWindows(windows).field]);
+  return scopes.flatMap((one) => [fields.scope(one.scope), packParameters(one).field]);
 }
 
 const DAY_MS = 86_400_000;

@@ -31,7 +31,7 @@ export function decodeSnapshot(
   frozen: readonly Freeze[],
   nowMs: number,
 ): Snapshot {
-  const [steps, repeats, spentNanoUsd] = textsOf(run).map(Number);
+  const [steps, repeats, spentNanoUsd, children, siblings] = textsOf(run).map(Number);
   const packed = (scopes ?? []) as readonly Buffer[];
   return {
     budgets: textsOf(used).map((text, at) => budgetOf(BigInt(text), ask.holds[at] as Hold)),
@@ -39,8 +39,14 @@ export function decodeSnapshot(
     run:
       steps === undefined
         ? null
-        : { repeats: repeats ?? 0, spentNanoUsd: spentNanoUsd ?? 0, steps },
-    scopes: ask.scopes.map(({ windows }, at) => judgeScope(packed[at] ?? null, windows, nowMs)),
+        : {
+            children: children ?? 0,
+            repeats: repeats ?? 0,
+            siblings: siblings ?? 0,
+            spentNanoUsd: spentNanoUsd ?? 0,
+            steps,
+          },
+    scopes: ask.scopes.map((scope, at) => judgeScope(packed[at] ?? null, scope, nowMs)),
     unreported: decodeEndings(endings as Buffer, nowMs),
   };
 }

@@ -3,12 +3,13 @@ import { LRUCache } from "lru-cache";
 import type { EndReply } from "../../engine/reservation/lifecycle.ts";
 import { answered, type RedisClient } from "./connection.ts";
 import { decisionKeys } from "./keys.ts";
-import { KEPT_MS, type Links, readLinks } from "./plan.ts";
+import { KEPT_MS, type Links, readLinks, runKeys } from "./plan.ts";
 import { decodeEnd } from "./reply.ts";
 import { type Script, ScriptCall, type ScriptReply, type Value } from "./scripts.ts";
 
 /** How many reservations a node remembers the keys of; it asks for those of the others. */
 const KNOWN_MAX = 20_000;
+
 /** Reservations by id: what has to be known of one before a script can be called on it. */
 export class Reservations {
   readonly #client: RedisClient;
@@ -44,7 +45,7 @@ export class Reservations {
     const keys = decisionKeys(decisionId);
     const call = new ScriptCall()
       .key(keys.reservation(decisionId), keys.state, keys.balances, keys.deadlines)
-      .key(keys.intent(links.intent), links.run === "" ? null : keys.run(links.run))
+      .key(keys.intent(links.intent), ...runKeys(keys, links))
       .value(decisionId, nowMs, KEPT_MS, ...values);
     const reply = await script.run(this.#client, call);
     if (String(reply[0]) !== "unknown") return reply;

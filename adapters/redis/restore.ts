@@ -20,8 +20,8 @@ export function restoreCall(stored: StoredDecision): ScriptCall {
   const restored = restoredReservation(stored);
   const answer = recordedAnswer(record);
   const live = restored.state === "open";
-  const run =
-    intent.run.id === "" ? null : { fingerprint: intent.run.fingerprint, id: intent.run.id };
+  const { fingerprint, id } = intent.run;
+  const run = id === "" ? null : { fingerprint, id, parent: record.intent.parent };
   const request = {
     deadlineMs: reservation.deadline_ms,
     holds: restored.holds,

@@ -22,7 +22,7 @@ import { Controls } from "./controls.ts";
 import { Doubts } from "./doubts.ts";
 import { decisionKeys, type TagKeys, TENANT_TAGS } from "./keys.ts";
 import { countOpen, readBalances, readVelocity } from "./looks.ts";
-import { flatHolds, flatScopes, linksOf, planText } from "./plan.ts";
+import { flatHolds, flatScopes, linksOf, planText, runKeys } from "./plan.ts";
 import { decodeEnd, decodeSettlement, decodeSnapshot, noEnd, UNKNOWN_SETTLEMENT } from "./reply.ts";
 import { Reservations } from "./reservations.ts";
 import { restoreCall } from "./restore.ts";
@@ -71,7 +71,7 @@ export class RedisStateStore implements StateStore {
     ]);
     const call = new ScriptCall()
       .key(keys.intent(links.intent), keys.reservation(decisionId), keys.state, keys.balances)
-      .key(keys.deadlines, run === null ? null : keys.run(links.run))
+      .key(keys.deadlines, ...runKeys(keys, links))
       .value(decisionId, request.contentDigest, nowMs, request.deadlineMs)
       .value(Math.max(1, request.deadlineMs + LIMITS.idempotencyGraceMs - nowMs))
       .value(request.force, request.isRetry, run?.fingerprint ?? "", LIMITS.fingerprintsPerRun)
@@ -131,7 +131,7 @@ export class RedisStateStore implements StateStore {
     if (links === null) throw lost(decisionId);
     const call = new ScriptCall()
       .key(keys.reservation(decisionId), keys.state, keys.balances)
-      .key(links.run === "" ? null : keys.run(links.run))
+      .key(...runKeys(keys, links))
       .value(nowMs, LIMITS.fingerprintsPerRun, JSON.stringify(flatHolds(request.holds)))
       .value(JSON.stringify(flatScopes(request.tenant, request.scopes)));
     passAsk(call, { ...request, endings: links.endings, isFrozen: frozen.length > 0 });

@@ -1,6 +1,6 @@
 import { parseIntent } from "../intent/parse.ts";
 import type { Bundle } from "../policy/bundle.ts";
-import type { Snapshot } from "../reservation/reservation.ts";
+import type { ScopeSnapshot, Snapshot } from "../reservation/reservation.ts";
 import { inputText, planOption } from "./judge.ts";
 
 /** After so many evaluations a module runs at its full speed; the first ones take twice as long. */
@@ -28,7 +28,7 @@ export function warmUp(bundle: Bundle, nowMs: number): void {
     const snapshot: Snapshot = {
       ...QUIET,
       budgets: asked.holds.map(() => ({ fits: true, used: 0n })),
-      scopes: asked.scopes.map(() => ({ hot: false, inFlight: 0, retryAfterMs: 0, windows: [] })),
+      scopes: asked.scopes.map(() => QUIET_SCOPE),
     };
     const context = {
       asked,
@@ -45,3 +45,11 @@ export function warmUp(bundle: Bundle, nowMs: number): void {
     bundle.policy.evaluate(inputText(context, asked, snapshot));
   }
 }
+
+const QUIET_SCOPE: ScopeSnapshot = {
+  callCost: { armed: false, excess: 0, hot: false, limit: 1, retryAfterMs: 0, usual: 0 },
+  hot: false,
+  inFlight: 0,
+  retryAfterMs: 0,
+  windows: [],
+};

@@ -93,6 +93,8 @@ export interface PolicyLimits {
   readonly single_call_micro_usd: number;
   readonly run_micro_usd: number;
   readonly run_steps: number;
+  /** Runs that one run may start. */
+  readonly agent_children?: number;
   readonly agent_depth: number;
   readonly agent_repeats: number;
   readonly retry_attempts: number;
@@ -206,6 +208,15 @@ export type WindowName = "1s" | "1m" | "1h";
 
 export interface VelocityScopeData {
   readonly windows: Readonly<Record<WindowName, VelocityWindowData>>;
+  /** Cost per call against the scope's own baseline; absent: not judged. */
+  readonly call_cost?: CallCostData;
+}
+
+export interface CallCostData {
+  /** What calls may cost above the usual, in all, before anybody would look. */
+  readonly floor_micro_usd: number;
+  /** What a call may cost, in percent of the usual, before it counts. */
+  readonly ratio_percent: number;
 }
 
 export interface VelocityWindowData {

@@ -136,6 +136,7 @@ function limitFaults(limits: PolicyLimits, at: string): readonly FieldViolation[
 
 /** Absent: the rule concerned finds nothing. */
 const OPTIONAL_COUNTS = [
+  "agent_children",
   "cache_gap_tokens",
   "degrade_share_percent",
   "flex_deadline_ms",

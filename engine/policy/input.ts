@@ -52,10 +52,12 @@ export interface BudgetFacts {
 /**
  * One scope's spend rate before this intent. A window is left out while it is quiet: not hot, without
  * a retry, and its rate below `config.velocity.report_percent` of its limit; so is a scope of which
- * every window is quiet.
+ * every window and the cost per call are quiet.
  */
 export interface VelocityFacts {
-  /** True if any window is hot. */
+  /** null while it is quiet: not hot, and its excess below `config.velocity.report_percent` of its limit. */
+  readonly call_cost: CallCostFacts | null;
+  /** True if any window is hot; the cost per call says for itself. */
   readonly hot: boolean;
   /** Admitted calls not yet reported. */
   readonly in_flight: number;
@@ -65,6 +67,20 @@ export interface VelocityFacts {
   /** "team:search". */
   readonly scope: string;
   readonly windows: readonly WindowFacts[];
+}
+
+/** What the scope's calls cost against what they usually cost. */
+export interface CallCostFacts {
+  /** Learnt enough to trip. */
+  readonly armed: boolean;
+  /** What calls lately cost above the usual, in all. */
+  readonly excess_micro_usd: number;
+  readonly hot: boolean;
+  /** The excess at which the scope becomes hot. */
+  readonly limit_micro_usd: number;
+  readonly retry_after_ms: number;
+  /** What a call usually costs. */
+  readonly usual_micro_usd: number;
 }
 
 export interface WindowFacts {
@@ -88,8 +104,12 @@ export interface WindowFacts {
 
 /** The run before this step. */
 export interface RunFacts {
+  /** Runs that name this one as their parent and made a step. */
+  readonly children: number;
   /** How often this very step (fingerprint) was admitted before. */
   readonly repeats: number;
+  /** Children of the run's parent, this one among them if it made a step; 0 without a parent. */
+  readonly siblings: number;
   /** Settled and held. */
   readonly spent_micro_usd: number;
   readonly steps: number;

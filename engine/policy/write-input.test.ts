@@ -3,7 +3,12 @@ import { describe, expect, test } from "vitest";
 import { parseIntent } from "../intent/parse.ts";
 import { canonicalJson } from "../record/canonical.ts";
 import type { Estimate } from "../pricing/estimate.ts";
-import type { Hold, Snapshot, WindowSnapshot } from "../reservation/reservation.ts";
+import type {
+  CallCostSnapshot,
+  Hold,
+  Snapshot,
+  WindowSnapshot,
+} from "../reservation/reservation.ts";
 import type { PolicyInput } from "./input.ts";
 import { type Judged, writeInput } from "./write-input.ts";
 
@@ -34,11 +39,20 @@ const WINDOW: WindowSnapshot = {
   retryAfterMs: 0,
 };
 
+const CALL_COST: CallCostSnapshot = {
+  armed: true,
+  excess: 0,
+  hot: false,
+  limit: 100_000,
+  retryAfterMs: 0,
+  usual: 2_001,
+};
+
 const SNAPSHOT: Snapshot = {
   budgets: [{ fits: true, used: 1_001n }],
   freezes: [{ reason: NASTY, scope: "team:search" }],
-  run: { repeats: 1, spentNanoUsd: 1_001, steps: 2 },
-  scopes: [{ hot: false, inFlight: 7, retryAfterMs: 0, windows: [WINDOW] }],
+  run: { children: 3, repeats: 1, siblings: 4, spentNanoUsd: 1_001, steps: 2 },
+  scopes: [{ callCost: CALL_COST, hot: false, inFlight: 7, retryAfterMs: 0, windows: [WINDOW] }],
   unreported: { ended: 3, expired: 1 },
 };
 
@@ -78,7 +92,14 @@ function judged(change: Partial<Judged> = {}): Judged {
     nowMs: 1_000,
     onStateLoss: () => "closed",
     reportPercent: 25,
-    scopes: [{ kind: "team", scope: `team:${NASTY}`, windows: [] }],
+    scopes: [
+      {
+        callCost: { floor: 1, ratioPercent: 150 },
+        kind: "team",
+        scope: `team:${NASTY}`,
+        windows: [],
+      },
+    ],
     snapshot: SNAPSHOT,
     ...change,
   };
@@ -126,7 +147,13 @@ describe("the policy input", () => {
       unit: "usd",
       used_percent: 11,
     });
-    expect(parsed().context.run).toEqual({ repeats: 1, spent_micro_usd: 2, steps: 2 });
+    expect(parsed().context.run).toEqual({
+      children: 3,
+      repeats: 1,
+      siblings: 4,
+      spent_micro_usd: 2,
+      steps: 2,
+    });
     expect(parsed().facts).toMatchObject({
       cost_micro_usd: 2,
       output_tokens: 10,
@@ -154,11 +181,35 @@ describe("the policy input", () => {
     ["with nothing in it", { attempts: 0, calls: 0, rate: 0 }, 0, 0],
     ["with a call, where all are told", { rate: 0 }, 0, 1],
   ])("tells of a window %s", (_name, change, reportPercent, told) => {
-    const scope = { hot: false, inFlight: 0, retryAfterMs: 0, windows: [{ ...WINDOW, ...change }] };
+    const windows = [{ ...WINDOW, ...change }];
+    const scope = { callCost: CALL_COST, hot: false, inFlight: 0, retryAfterMs: 0, windows };
     const { velocity } = parsed({
       reportPercent,
       snapshot: { ...SNAPSHOT, scopes: [scope] },
     }).context;
     expect(velocity).toHaveLength(told);
+  });
+
+  test.each([
+    ["below its share of the limit", { excess: 24_999 }, null],
+    [
+      "at its share",
+      { excess: 25_001 },
+      {
+        armed: true,
+        excess_micro_usd: 26,
+        hot: false,
+        limit_micro_usd: 100,
+        retry_after_ms: 0,
+        usual_micro_usd: 3,
+      },
+    ],
+    ["hot", { hot: true, retryAfterMs: 7 }, { hot: true, retry_after_ms: 7 }],
+  ])("tells of a cost per call %s", (_name, change, told) => {
+    const callCost = { ...CALL_COST, ...change };
+    const scope = { callCost, hot: false, inFlight: 0, retryAfterMs: 0, windows: [] };
+    const { velocity } = parsed({ snapshot: { ...SNAPSHOT, scopes: [scope] } }).context;
+    if (told === null) expect(velocity).toEqual([]);
+    else expect(velocity).toMatchObject([{ call_cost: told, windows: [] }]);
   });
 });

@@ -5,6 +5,7 @@ import { ceilDiv, costMicroUsd, postedNanoUsd, remainingMicroUsd, safeNumber } f
 import type { Estimate } from "../pricing/estimate.ts";
 import type {
   BudgetSnapshot,
+  CallCostSnapshot,
   Hold,
   ScopeCharge,
   ScopeSnapshot,
@@ -13,7 +14,7 @@ import type {
 } from "../reservation/reservation.ts";
 import { mulDiv } from "../velocity/window.ts";
 import type { LocalTime } from "./local-time.ts";
-import type { Candidate, PolicyInput, VelocityFacts, WindowFacts } from "./input.ts";
+import type { CallCostFacts, Candidate, PolicyInput, VelocityFacts, WindowFacts } from "./input.ts";
 
 /** What one evaluation is about: a model, its estimate, and the world before the intent. */
 export interface Judged {
@@ -103,7 +104,7 @@ function runText(judged: Judged): string {
 function velocityText(judged: Judged): string {
   const told = (judged.snapshot?.scopes ?? []).flatMap((scope, index) => {
     const facts = velocityFacts(judged, scope, index);
-    return facts.windows.length === 0 ? [] : [facts];
+    return facts.windows.length === 0 && facts.call_cost === null ? [] : [facts];
   });
   return told.length === 0 ? "[]" : JSON.stringify(told);
 }
@@ -133,7 +134,9 @@ function runFacts(judged: Judged): PolicyInput["context"]["run"] {
   const run = judged.snapshot?.run ?? null;
   if (run === null) return null;
   return {
+    children: run.children,
     repeats: run.repeats,
+    siblings: run.siblings,
     spent_micro_usd: Math.ceil(run.spentNanoUsd / 1_000),
     steps: run.steps,
   };
@@ -146,6 +149,7 @@ function usedPercent(used: bigint, limit: bigint): number {
 function velocityFacts(judged: Judged, scope: ScopeSnapshot, index: number): VelocityFacts {
   const charge = judged.scopes[index] as ScopeCharge;
   return {
+    call_cost: callCostFacts(scope.callCost, judged.reportPercent),
     hot: scope.hot,
     in_flight: scope.inFlight,
     kind: charge.kind,
@@ -154,6 +158,19 @@ function velocityFacts(judged: Judged, scope: ScopeSnapshot, index: number): Vel
     windows: scope.windows
       .filter((window) => isReported(window, judged.reportPercent))
       .map(windowFacts),
+  };
+}
+
+function callCostFacts(cost: CallCostSnapshot, reportPercent: number): CallCostFacts | null {
+  const told = cost.excess > 0 && cost.excess >= mulDiv(cost.limit, reportPercent, 100);
+  if (!cost.hot && !told) return null;
+  return {
+    armed: cost.armed,
+    excess_micro_usd: Math.ceil(cost.excess / 1_000),
+    hot: cost.hot,
+    limit_micro_usd: Math.floor(cost.limit / 1_000),
+    retry_after_ms: cost.retryAfterMs,
+    usual_micro_usd: Math.ceil(cost.usual / 1_000),
   };
 }
 

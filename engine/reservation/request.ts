@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import type { Option } from "../decision/judge.ts";
 import type { Intent } from "../intent/intent.ts";
 import { freezeScopes } from "../velocity/scopes.ts";
-import type { ReserveRequest } from "./reservation.ts";
+import type { ReserveRequest, RunStep } from "./reservation.ts";
 
 /** What makes two intents the same one, and what tells that their content differs. */
 export interface Identity {
@@ -39,10 +39,14 @@ export function reserveRequest(
     contentDigest: identity.digest,
     holds: option.holds,
     scopes: option.scopes,
-    run: intent.run.id === "" ? null : { id: intent.run.id, fingerprint: intent.run.fingerprint },
+    run: intent.run.id === "" ? null : stepOf(intent.run),
     costNanoUsd: option.costNanoUsd,
     freezeScopes: freezeScopes(intent, option.model),
     isRetry: intent.attempt.number > 1 || intent.attempt.retryOf !== "",
     force: decision.force,
   };
+}
+
+function stepOf({ fingerprint, id, parent }: Intent["run"]): RunStep {
+  return { fingerprint, id, parent };
 }

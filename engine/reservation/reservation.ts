@@ -27,6 +27,15 @@ export interface ScopeCharge {
   readonly scope: string;
   readonly kind: string;
   readonly windows: readonly WindowParameters[];
+  readonly callCost: CallCostParameters;
+}
+
+/** When calls of a scope cost too much against what they usually cost; money in nano-USD. */
+export interface CallCostParameters {
+  /** Least excess that matters; above zero. */
+  readonly floor: number;
+  /** What a call may cost, in percent of the usual, before it counts as excess. */
+  readonly ratioPercent: number;
 }
 
 /** Parameters of one velocity window; money in nano-USD. */
@@ -49,6 +58,8 @@ export interface WindowParameters {
 export interface RunStep {
   readonly id: string;
   readonly fingerprint: string;
+  /** The run that started it; absent or "": none. */
+  readonly parent?: string;
 }
 
 /** Everything the store needs to reserve, in one atomic step. */
@@ -94,6 +105,10 @@ export interface Snapshot {
     readonly steps: number;
     readonly repeats: number;
     readonly spentNanoUsd: number;
+    /** Runs that name this one as their parent and made a step. */
+    readonly children: number;
+    /** The same of its parent; 0 without one. */
+    readonly siblings: number;
   } | null;
   readonly freezes: readonly Freeze[];
   /** Reservations of the principal that ended lately, and how many of them without a report. */
@@ -111,6 +126,21 @@ export interface ScopeSnapshot {
   readonly retryAfterMs: number;
   readonly hot: boolean;
   readonly windows: readonly WindowSnapshot[];
+  readonly callCost: CallCostSnapshot;
+}
+
+/** What calls of a scope cost against what they usually cost; money in nano-USD. */
+export interface CallCostSnapshot {
+  /** Learnt enough to trip. */
+  readonly armed: boolean;
+  /** What calls lately cost above the usual, in all. */
+  readonly excess: number;
+  readonly hot: boolean;
+  /** The excess at which the scope becomes hot. */
+  readonly limit: number;
+  readonly retryAfterMs: number;
+  /** What a call usually costs. */
+  readonly usual: number;
 }
 
 /** Money in nano-USD. */
@@ -167,6 +197,7 @@ export interface VelocityRequest {
   readonly kinds: readonly {
     readonly kind: string;
     readonly windows: readonly WindowParameters[];
+    readonly callCost: CallCostParameters;
   }[];
 }
 
@@ -176,6 +207,7 @@ export interface ScopeStatus {
   readonly kind: string;
   readonly inFlight: number;
   readonly windows: readonly WindowSnapshot[];
+  readonly callCost: CallCostSnapshot;
 }
 
 export type ReserveReply =

@@ -1,13 +1,13 @@
-import type { ScopeStatus, WindowSnapshot } from "../reservation/reservation.ts";
+import type { ScopeStatus } from "../reservation/reservation.ts";
 
 /**
  * The scopes an operator wants to see first: hot ones, then by the share of its limit that a scope's
- * busiest window has reached, then by rate. Scopes at rest are left out. Every store sorts by this.
+ * busiest window or its cost per call has reached, then by rate. Scopes at rest are left out. Every store sorts by this.
  */
 export function busiest(scopes: readonly ScopeStatus[], top: number): readonly ScopeStatus[] {
   return scopes
-    .filter((scope) => scope.inFlight > 0 || scope.windows.some(({ rate }) => rate > 0))
-    .map((scope) => ({ scope, ...weigh(scope.windows) }))
+    .filter(isBusy)
+    .map((scope) => ({ scope, ...weigh(scope) }))
     .toSorted(
       (one, other) =>
         Number(other.hot) - Number(one.hot) ||
@@ -19,11 +19,18 @@ export function busiest(scopes: readonly ScopeStatus[], top: number): readonly S
     .map(({ scope }) => scope);
 }
 
-function weigh(windows: readonly WindowSnapshot[]) {
+function isBusy({ callCost, inFlight, windows }: ScopeStatus): boolean {
+  return inFlight > 0 || callCost.hot || windows.some(({ rate }) => rate > 0);
+}
+
+function weigh({ callCost, windows }: ScopeStatus) {
   return {
-    hot: windows.some(({ hot }) => hot),
+    hot: callCost.hot || windows.some(({ hot }) => hot),
     rate: windows.at(-1)?.rate ?? 0,
-    share: Math.max(0, ...windows.map(({ limit, rate }) => limitPercent(rate, limit))),
+    share: Math.max(
+      limitPercent(callCost.excess, callCost.limit),
+      ...windows.map(({ limit, rate }) => limitPercent(rate, limit)),
+    ),
   };
 }
 

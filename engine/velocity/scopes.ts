@@ -1,8 +1,18 @@
 import { type FieldViolation, WeirError } from "../errors.ts";
 import { type Attribution, ATTRIBUTION_FIELDS } from "../intent/intent.ts";
 import { LIMITS } from "../limits.ts";
-import type { BundleData, VelocityWindowData, WindowName } from "../policy/bundle-data.ts";
-import type { ScopeCharge, WindowParameters } from "../reservation/reservation.ts";
+import type {
+  BundleData,
+  CallCostData,
+  VelocityWindowData,
+  WindowName,
+} from "../policy/bundle-data.ts";
+import type {
+  CallCostParameters,
+  ScopeCharge,
+  WindowParameters,
+} from "../reservation/reservation.ts";
+import { CALL_COST_NOT_JUDGED } from "./call-cost.ts";
 
 /** The velocity scopes of a bundle with the parameters of their windows. */
 export interface ScopePlan {
@@ -10,6 +20,7 @@ export interface ScopePlan {
   readonly kinds: readonly {
     readonly kind: string;
     readonly windows: readonly WindowParameters[];
+    readonly callCost: CallCostParameters;
   }[];
 }
 
@@ -47,7 +58,8 @@ export function planScopes(data: BundleData["velocity"]): ScopePlan {
     const windows = WINDOWS.map((name) =>
       planWindow(name, scope.windows?.[name], `${path}.windows.${name}`, violations),
     );
-    return { kind, windows };
+    const callCost = planCallCost(scope.call_cost, `${path}.call_cost`, violations);
+    return { callCost, kind, windows };
   });
   if (violations.length > 0) {
     const first = violations[0];
@@ -63,15 +75,8 @@ function planWindow(
   path: string,
   violations: FieldViolation[],
 ): WindowParameters {
-  const count = (field: keyof VelocityWindowData, least: number): number => {
-    const value = data?.[field];
-    if (Number.isSafeInteger(value) && (value as number) >= least) {
-      if ((value as number) <= LIMITS.priceMicroUsd) return value as number;
-    }
-    const description = `${value} is not a whole number from ${least} to ${LIMITS.priceMicroUsd}`;
-    violations.push({ field: `${path}.${field}`, description });
-    return least;
-  };
+  const count = (field: keyof VelocityWindowData, least: number): number =>
+    expectCount(data?.[field], `${path}.${field}`, least, violations);
   return {
     name,
     ...LEARNING[name],
@@ -84,6 +89,33 @@ function planWindow(
     callsMin: count("calls_min", 1),
     leavePercent: LEAVE_PERCENT,
   };
+}
+
+function planCallCost(
+  data: CallCostData | undefined,
+  path: string,
+  violations: FieldViolation[],
+): CallCostParameters {
+  if (data === undefined) return CALL_COST_NOT_JUDGED;
+  const floor = expectCount(data.floor_micro_usd, `${path}.floor_micro_usd`, 1, violations);
+  return {
+    floor: floor * NANO_PER_MICRO,
+    ratioPercent: expectCount(data.ratio_percent, `${path}.ratio_percent`, 100, violations),
+  };
+}
+
+function expectCount(
+  value: unknown,
+  field: string,
+  least: number,
+  violations: FieldViolation[],
+): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least) {
+    if ((value as number) <= LIMITS.priceMicroUsd) return value as number;
+  }
+  const description = `${JSON.stringify(value)} is not a whole number from ${least} to ${LIMITS.priceMicroUsd}`;
+  violations.push({ description, field });
+  return least;
 }
 
 /** What of an intent decides its scopes. */
@@ -100,9 +132,9 @@ export function matchScopes(
   model: string,
 ): readonly ScopeCharge[] {
   const charges: ScopeCharge[] = [];
-  for (const { kind, windows } of plan.kinds) {
-    const value = scopeValue(intent, model, kind);
-    if (value !== "") charges.push(chargeOf(kind, value, windows));
+  for (const planned of plan.kinds) {
+    const value = scopeValue(intent, model, planned.kind);
+    if (value !== "") charges.push(chargeOf(planned, value));
   }
   return charges;
 }
@@ -137,22 +169,23 @@ const NAMES_MAX = 10_000;
 const NAMES = new Map<string, Map<string, string>>();
 
 /** One charge per scope of a plan: reservations keep them, by the hundred thousand. */
-function chargeOf(kind: string, value: string, windows: readonly WindowParameters[]): ScopeCharge {
-  let charges = CHARGES.get(windows);
+function chargeOf(planned: ScopePlan["kinds"][number], value: string): ScopeCharge {
+  const { callCost, kind, windows } = planned;
+  let charges = CHARGES.get(planned);
   if (charges === undefined) {
     charges = new Map();
-    CHARGES.set(windows, charges);
+    CHARGES.set(planned, charges);
   }
   let charge = charges.get(value);
   if (charge === undefined) {
     if (charges.size >= NAMES_MAX) charges.clear();
-    charge = { scope: scopeName(kind, value), kind, windows };
+    charge = { callCost, kind, scope: scopeName(kind, value), windows };
     charges.set(value, charge);
   }
   return charge;
 }
 
-const CHARGES = new WeakMap<readonly WindowParameters[], Map<string, ScopeCharge>>();
+const CHARGES = new WeakMap<ScopePlan["kinds"][number], Map<string, ScopeCharge>>();
 
 function scopeValue(intent: Scoped, model: string, kind: string): string {
   switch (kind) {

@@ -146,8 +146,28 @@ export namespace weir {
       inFlight: Int64;
       /** The windows of a second, a minute and an hour, in this order. */
       windows: weir.v1.WindowVelocity[];
+      /** What its calls cost against what they usually cost; absent where the bundle does not judge it. */
+      callCost: weir.v1.CallCost | null;
     }
     export const ScopeVelocity: Codec<weir.v1.ScopeVelocity>;
+    /** What calls of one scope cost against what they usually cost. */
+    export interface CallCost {
+      /** What a call usually costs, micro-USD, rounded up; 0 until an hour with calls has gone by. */
+      usualMicroUsd: Int64;
+      /** What calls lately cost above the usual, in all, micro-USD, rounded up. */
+      excessMicroUsd: Int64;
+      /** Excess at which the scope becomes hot, micro-USD, rounded down. */
+      limitMicroUsd: Int64;
+      /** Excess in percent of its limit, rounded down. */
+      limitPercent: Int64;
+      /** Whether it has learnt enough hours with calls. */
+      armed: boolean;
+      /** Whether the excess is over its limit, or has not come down to 70 % of it since. */
+      hot: boolean;
+      /** Milliseconds until it cools if nothing more comes; 0 if it is not hot. */
+      retryAfterMs: Int64;
+    }
+    export const CallCost: Codec<weir.v1.CallCost>;
     /** Spend velocity of one scope in one window. */
     export interface WindowVelocity {
       /** "1s", "1m" or "1h". */

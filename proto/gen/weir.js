@@ -973,6 +973,7 @@ export const weir = $root.weir = (() => {
             ScopeVelocity.prototype.scope = "";
             ScopeVelocity.prototype.inFlight = 0;
             ScopeVelocity.prototype.windows = $util.emptyArray;
+            ScopeVelocity.prototype.callCost = null;
 
             ScopeVelocity.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -988,6 +989,8 @@ export const weir = $root.weir = (() => {
                 if (message.windows != null && message.windows.length)
                     for (let i = 0; i < message.windows.length; ++i)
                         $root.weir.v1.WindowVelocity.encode(message.windows[i], writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.callCost != null && $Object.hasOwnProperty.call(message, "callCost"))
+                    $root.weir.v1.CallCost.encode(message.callCost, writer.uint32(34).fork(), _depth + 1).ldelim();
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -1047,6 +1050,12 @@ export const weir = $root.weir = (() => {
                             message.windows.push($root.weir.v1.WindowVelocity.decode(reader, reader.size(), $undefined, _depth + 1));
                             continue;
                         }
+                    case 4: {
+                            if (wireType !== 2)
+                                $mistyped("ScopeVelocity", tag, wireType, 2);
+                            message.callCost = $root.weir.v1.CallCost.decode(reader, reader.size(), $undefined, _depth + 1, message.callCost);
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -1065,6 +1074,160 @@ export const weir = $root.weir = (() => {
             };
 
             return ScopeVelocity;
+        })();
+
+        v1.CallCost = (function() {
+
+            const CallCost = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            CallCost.prototype.usualMicroUsd = 0;
+            CallCost.prototype.excessMicroUsd = 0;
+            CallCost.prototype.limitMicroUsd = 0;
+            CallCost.prototype.limitPercent = 0;
+            CallCost.prototype.armed = false;
+            CallCost.prototype.hot = false;
+            CallCost.prototype.retryAfterMs = 0;
+
+            CallCost.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.usualMicroUsd != null && $Object.hasOwnProperty.call(message, "usualMicroUsd") && (typeof message.usualMicroUsd === "object" ? message.usualMicroUsd.low || message.usualMicroUsd.high : message.usualMicroUsd !== 0))
+                    writer.uint32(8).int64(message.usualMicroUsd);
+                if (message.excessMicroUsd != null && $Object.hasOwnProperty.call(message, "excessMicroUsd") && (typeof message.excessMicroUsd === "object" ? message.excessMicroUsd.low || message.excessMicroUsd.high : message.excessMicroUsd !== 0))
+                    writer.uint32(16).int64(message.excessMicroUsd);
+                if (message.limitMicroUsd != null && $Object.hasOwnProperty.call(message, "limitMicroUsd") && (typeof message.limitMicroUsd === "object" ? message.limitMicroUsd.low || message.limitMicroUsd.high : message.limitMicroUsd !== 0))
+                    writer.uint32(24).int64(message.limitMicroUsd);
+                if (message.limitPercent != null && $Object.hasOwnProperty.call(message, "limitPercent") && (typeof message.limitPercent === "object" ? message.limitPercent.low || message.limitPercent.high : message.limitPercent !== 0))
+                    writer.uint32(32).int64(message.limitPercent);
+                if (message.armed != null && $Object.hasOwnProperty.call(message, "armed") && message.armed !== false)
+                    writer.uint32(40).bool(message.armed);
+                if (message.hot != null && $Object.hasOwnProperty.call(message, "hot") && message.hot !== false)
+                    writer.uint32(48).bool(message.hot);
+                if (message.retryAfterMs != null && $Object.hasOwnProperty.call(message, "retryAfterMs") && (typeof message.retryAfterMs === "object" ? message.retryAfterMs.low || message.retryAfterMs.high : message.retryAfterMs !== 0))
+                    writer.uint32(56).int64(message.retryAfterMs);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            CallCost.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.weir.v1.CallCost();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                $mistyped("CallCost", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.usualMicroUsd = value;
+                            else
+                                delete message.usualMicroUsd;
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                $mistyped("CallCost", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.excessMicroUsd = value;
+                            else
+                                delete message.excessMicroUsd;
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                $mistyped("CallCost", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.limitMicroUsd = value;
+                            else
+                                delete message.limitMicroUsd;
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                $mistyped("CallCost", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.limitPercent = value;
+                            else
+                                delete message.limitPercent;
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                $mistyped("CallCost", tag, wireType, 0);
+                            if (value = reader.bool())
+                                message.armed = value;
+                            else
+                                delete message.armed;
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                $mistyped("CallCost", tag, wireType, 0);
+                            if (value = reader.bool())
+                                message.hot = value;
+                            else
+                                delete message.hot;
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                $mistyped("CallCost", tag, wireType, 0);
+                            if (typeof (value = reader.int64()) === "object" ? value.low || value.high : value !== 0)
+                                message.retryAfterMs = value;
+                            else
+                                delete message.retryAfterMs;
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return CallCost;
         })();
 
         v1.WindowVelocity = (function() {

@@ -52,10 +52,9 @@ function request(number: number, nowMs: number): ReserveRequest {
     freezeScopes: ["*", ...KINDS.map((kind) => `${kind}:name`)],
     holds: [...budgets, `acme|user|${user}`].map((name) => holdOf(name, HELD, { limit })),
     nowMs,
-    scopes: PLAN.kinds.map(({ kind, windows }) => ({
-      kind,
-      scope: `${kind}:${kind === "user" ? user : "name"}`,
-      windows,
+    scopes: PLAN.kinds.map((planned) => ({
+      ...planned,
+      scope: `${planned.kind}:${planned.kind === "user" ? user : "name"}`,
     })),
   });
 }
@@ -174,12 +173,12 @@ async function bytesOf(looker: Redis, store: RedisStateStore): Promise<string> {
   const used = async (key: string) => Number(await looker.memory("USAGE", key, "SAMPLES", 0));
   const COUNT = 500;
   await timed(COUNT, (number) => store.reserve(request(number, Date.now())));
-  const [state = ""] = await looker.keys("weir:1:{*}:state");
+  const [state = ""] = await looker.keys("weir:2:{*}:state");
   const scopes = Object.keys(await looker.hgetall(state)).filter((name) => name.startsWith("s:"));
   const perScope = (await used(state)) / scopes.length;
   const slot = state.slice(0, state.lastIndexOf(":"));
   const reservation = await used(`${slot}:reservation:${idOf(1)}`);
-  const [intent = ""] = await looker.keys("weir:1:{*}:intent:*");
+  const [intent = ""] = await looker.keys("weir:2:{*}:intent:*");
   const deadline = (await used(`${slot}:deadlines`)) / COUNT;
   const perReservation = reservation + (await used(intent)) + deadline;
   return `${Math.round(perScope)} B per scope, ${Math.round(perReservation)} B per open reservation`;

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Grant, VelocityRequest } from "../../engine/reservation/reservation.ts";
 import { START_MS } from "../support/engine.ts";
 import { admitted, balanceOf, type Case, reserved } from "./checks.ts";
-import { holdOf, idOf, scopeOf, WINDOWS } from "./requests.ts";
+import { CALL_COST, holdOf, idOf, scopeOf, WINDOWS } from "./requests.ts";
 
 const GRANT: Grant = {
   actor: "ada",
@@ -19,8 +19,8 @@ const GRANT: Grant = {
 
 const look = (change: Partial<VelocityRequest> = {}): VelocityRequest => ({
   kinds: [
-    { kind: "team", windows: WINDOWS },
-    { kind: "user", windows: WINDOWS },
+    { callCost: CALL_COST, kind: "team", windows: WINDOWS },
+    { callCost: CALL_COST, kind: "user", windows: WINDOWS },
   ],
   nowMs: START_MS,
   tenant: "acme",

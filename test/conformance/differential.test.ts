@@ -9,7 +9,16 @@ import type { Hold, VelocityRequest } from "../../engine/reservation/reservation
 import { START_MS } from "../support/engine.ts";
 import { Random, testSeed } from "../support/random.ts";
 import { type RedisUnderTest, startRedisUnderTest } from "./redis-store.ts";
-import { decisionOf, holdOf, idOf, reportOf, requestOf, scopeOf, WINDOWS } from "./requests.ts";
+import {
+  CALL_COST,
+  decisionOf,
+  holdOf,
+  idOf,
+  reportOf,
+  requestOf,
+  scopeOf,
+  WINDOWS,
+} from "./requests.ts";
 
 type Operation = (store: StateStore) => Promise<unknown>;
 
@@ -118,6 +127,7 @@ class Operations {
         ? {
             fingerprint: random.pick(["", "f", `g${random.int(1, 400)}`]),
             id: `run-${random.int(1, 3)}`,
+            parent: random.pick(["", "run-1", "run-9"]),
           }
         : null,
       scopes: this.#scopes(),
@@ -126,7 +136,11 @@ class Operations {
   }
 
   #look(nowMs: number): VelocityRequest {
-    const kinds = ["tenant", "team", "user", "model"].map((kind) => ({ kind, windows: WINDOWS }));
+    const kinds = ["tenant", "team", "user", "model"].map((kind) => ({
+      callCost: CALL_COST,
+      kind,
+      windows: WINDOWS,
+    }));
     return { kinds, nowMs, tenant: "acme", top: 20 };
   }
 

@@ -50,6 +50,6 @@ describe("keys", () => {
     monitor.disconnect();
     expect(strange).toEqual([]);
     expect(used.size).toBeGreaterThan(10);
-    for (const key of used) expect(key).toMatch(/^weir:1:\{[0-9a-f]{8}\}:[a-z]+(:[0-9a-fd]+)?$/);
+    for (const key of used) expect(key).toMatch(/^weir:2:\{[0-9a-f]{8}\}:[a-z]+(:[0-9a-fd]+)?$/);
   });
 });

@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 
 /** As a node an hour later: another one has not looked after it meanwhile. */
 async function sweep(nowMs: number): Promise<void> {
-  await redis.server.connect().del("weir:1:housekept");
+  await redis.server.connect().del("weir:2:housekept");
   await (await redis.join()).expire(nowMs, 10);
 }
 
@@ -34,7 +34,7 @@ test("what was idle for eight days is forgotten, what is held is not", async () 
   await admitted(store, 2, { ...change("held"), deadlineMs: START_MS + 30 * DAY_MS });
   const look = async () => {
     const client = redis.server.connect();
-    const [key = ""] = await client.keys("weir:1:{*}:state");
+    const [key = ""] = await client.keys("weir:2:{*}:state");
     const scopes = (await client.hkeys(key)).filter((field) => field.startsWith("s:")).toSorted();
     const balances = (await store.balances()).map(({ instance }) => instance).toSorted();
     return { balances, scopes: scopes.map((field) => field.split(":").at(-1)) };

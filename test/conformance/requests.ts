@@ -2,7 +2,7 @@ import type { Decision } from "../../engine/decision/decision.ts";
 import { decisionId } from "../../engine/decision/decision-id.ts";
 import type { SettleRequest } from "../../engine/reservation/lifecycle.ts";
 import type { Hold, ReserveRequest, ScopeCharge } from "../../engine/reservation/reservation.ts";
-import { planScopes } from "../../engine/velocity/scopes.ts";
+import { planScopes, type ScopePlan } from "../../engine/velocity/scopes.ts";
 import { START_MS } from "../support/engine.ts";
 
 export const TTL_MS = 60_000;
@@ -27,13 +27,18 @@ export function holdOf(instance: string, amount: bigint, change: Partial<Hold> =
 }
 
 const WINDOW = { calls_min: 3, cold_micro_usd: 4, floor_micro_usd: 1, ratio_percent: 200 };
-export const WINDOWS = planScopes({
+export const { callCost: CALL_COST, windows: WINDOWS } = planScopes({
   report_percent: 0,
-  scopes: { team: { windows: { "1h": WINDOW, "1m": WINDOW, "1s": WINDOW } } },
-}).kinds.find(({ kind }) => kind === "team")?.windows as ScopeCharge["windows"];
+  scopes: {
+    team: {
+      call_cost: { floor_micro_usd: 20, ratio_percent: 150 },
+      windows: { "1h": WINDOW, "1m": WINDOW, "1s": WINDOW },
+    },
+  },
+}).kinds[0] as ScopePlan["kinds"][number];
 
 export function scopeOf(scope: string): ScopeCharge {
-  return { kind: scope.split(":")[0] ?? "", scope, windows: WINDOWS };
+  return { callCost: CALL_COST, kind: scope.split(":")[0] ?? "", scope, windows: WINDOWS };
 }
 
 /** A request of its own intent, attempt and content; `change` replaces members. */

@@ -34,6 +34,8 @@ export const reservingCases: readonly Case[] = [
     "all or none: one hard budget that does not fit and nothing is held",
     async (store) => {
       const holds = [holdOf("acme|day", 40n), holdOf("acme|team", 40n, { limit: 39n })];
+      await admitted(store, 9, { scopes: [scopeOf("team:search")] });
+      await store.settle(reportOf(9, { chargedNanoUsd: 0n }));
       const reply = await reserved(store, 1, { holds, scopes: [scopeOf("team:search")] });
       expect(reply).toMatchObject({ forced: false, held: false });
       expect(reply.snapshot.budgets.map(({ fits }) => fits)).toEqual([true, false]);
@@ -41,7 +43,7 @@ export const reservingCases: readonly Case[] = [
       const next = await reserved(store, 2, { holds, scopes: [scopeOf("team:search")] });
       // The attempt counts, the call and its cost do not.
       expect(next.snapshot.scopes[0]).toMatchObject({ inFlight: 0 });
-      expect(next.snapshot.scopes[0]?.windows[2]).toMatchObject({ attempts: 1, calls: 0, rate: 0 });
+      expect(next.snapshot.scopes[0]?.windows[2]).toMatchObject({ attempts: 2, calls: 1, rate: 0 });
       expect(await store.release(idOf(1), START_MS)).toMatchObject({ ended: true, held: false });
     },
   ],
@@ -142,7 +144,7 @@ export const adjustingCases: readonly Case[] = [
       expect(await balanceOf(store, "acme|x")).toEqual({ held: 0n, settled: 0n });
       expect(await balanceOf(store, "acme|y")).toEqual({ held: 30n, settled: 0n });
       const next = await reserved(store, 2, { run, scopes });
-      expect(next.snapshot.run).toEqual({ repeats: 1, spentNanoUsd: 7, steps: 1 });
+      expect(next.snapshot.run).toMatchObject({ repeats: 1, spentNanoUsd: 7, steps: 1 });
       expect(next.snapshot.scopes[0]?.windows[2]).toMatchObject({ attempts: 1, calls: 1, rate: 7 });
       expect(next.snapshot.scopes[1]).toMatchObject({ inFlight: 0 });
     },

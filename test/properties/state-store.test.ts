@@ -143,7 +143,7 @@ class History {
       nowMs: this.#nowMs,
       principal: "p",
       run: run === "" ? null : { fingerprint: "f", id: run },
-      scopes: SCOPES.map(({ kind, windows }) => ({ kind, scope: `${kind}:search`, windows })),
+      scopes: SCOPES.map((planned) => ({ ...planned, scope: `${planned.kind}:search` })),
       tenant: "acme",
     };
     const reply = await this.store.reserve(request);
@@ -199,7 +199,7 @@ class History {
       freezeScopes: [],
       holds: holds.map(holdOf),
       nowMs: this.#latestMs,
-      scopes: SCOPES.map(({ kind, windows }) => ({ kind, scope: `${kind}:search`, windows })),
+      scopes: SCOPES.map((planned) => ({ ...planned, scope: `${planned.kind}:search` })),
       tenant: "acme",
     });
     this.#tally("adjust");

@@ -13,7 +13,11 @@ export const VELOCITY_COMMANDS: readonly Command[] = [
       },
     ],
     flags: [
-      { name: "floor", placeholder: "LIST", doc: "other floors, USD: team.1m=0.50,user.1h=2" },
+      {
+        name: "floor",
+        placeholder: "LIST",
+        doc: "other floors, USD: team.1m=0.50,user.call_cost=2",
+      },
       {
         name: "cold",
         placeholder: "LIST",

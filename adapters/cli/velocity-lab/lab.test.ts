@@ -63,7 +63,9 @@ describe("the velocity lab", () => {
       .map((name) => `${name}=900000`)
       .join(",");
     const { velocity } = bundle.data;
-    const floors = withLimits(velocity, "floor", "floor_micro_usd", high);
+    const perCall = ["team", "feature", "user", "tenant"].map((kind) => `${kind}.call_cost=900000`);
+    const all = [high, ...perCall].join(",");
+    const floors = withLimits(velocity, "floor", "floor_micro_usd", all);
     const plan = planScopes(withLimits(floors, "cold", "cold_micro_usd", high));
     const { outcomes } = runLab({ ...optionsOf(), plan }, SEED);
     for (const { foundBy, foundMs, leaked, passed, uncontrolled } of outcomes.agent_loop) {

@@ -1,5 +1,6 @@
 import type {
   BundleData,
+  CallCostData,
   VelocityScopeData,
   WindowName,
 } from "../../../engine/policy/bundle-data.ts";
@@ -7,11 +8,14 @@ import { nearest } from "../../nearest.ts";
 import { UsageError } from "../command.ts";
 
 type Velocity = BundleData["velocity"];
+/** Named as a window is, for its floor. */
+const CALL_COST = "call_cost";
 type Field = "floor_micro_usd" | "cold_micro_usd";
 
 /**
  * The velocity of a bundle with other floors or cold limits: "team.1m=0.50,user.1h=2" in USD; "none"
- * for no cold limit. What names no scope or window of the bundle is a UsageError.
+ * for no cold limit; "team.call_cost=1" for the floor of the cost per call. What names no scope or window
+ * of the bundle is a UsageError.
  */
 export function withLimits(velocity: Velocity, flag: string, field: Field, text: string): Velocity {
   let changed = velocity;
@@ -36,6 +40,11 @@ function withLimit(
   limit: Partial<Record<Field, number | null>>,
 ): Velocity {
   const scope = expectKey(velocity.scopes, kind, flag, "scope");
+  const { call_cost } = scope;
+  if (name === CALL_COST && call_cost !== undefined && flag === "floor") {
+    const changed = { ...scope, call_cost: { ...call_cost, ...limit } as CallCostData };
+    return { ...velocity, scopes: { ...velocity.scopes, [kind]: changed } };
+  }
   const window = expectKey(scope.windows, name as WindowName, flag, "window");
   const windows = { ...scope.windows, [name]: { ...window, ...limit } };
   const changed: VelocityScopeData = { ...scope, windows };

@@ -14,7 +14,7 @@ export interface Untouched {
 
 /** Lets traffic pass through every scope, refusing nothing, and counts what becomes hot. */
 export class OpenLoop {
-  readonly scopes = new ScopeTable();
+  readonly scopes = new ScopeTable(undefined, Number.POSITIVE_INFINITY);
   readonly #trips = new Map<string, number>();
   readonly #hot = new Map<string, ReadonlySet<string>>();
   #calls = 0;
@@ -26,7 +26,7 @@ export class OpenLoop {
       const charges = call.seat.scopes(call.model);
       const snapshots = this.scopes.snapshot(charges, call.atMs);
       this.#count(charges, snapshots);
-      admit(this.scopes, charges, call.costNanoUsd);
+      admit(this.scopes, charges, call.costNanoUsd, call.atMs);
       this.#calls += 1;
       this.#cost += call.costNanoUsd;
     }
@@ -51,7 +51,7 @@ export class OpenLoop {
         return;
       }
       refused = true;
-      const now = new Set(hotWindows(snapshot));
+      const now = new Set(hotParts(snapshot));
       for (const name of now) {
         if (before?.has(name) === true) continue;
         const key = `${kind} ${name}`;
@@ -91,33 +91,41 @@ export function closedLoop(before: ScopeTable, calls: readonly LabCall[]): Outco
     if (isTrouble && beganMs < 0) beganMs = atMs;
     uncontrolled += excessNanoUsd;
     if (hot < 0) {
-      admit(scopes, charges, costNanoUsd);
+      admit(scopes, charges, costNanoUsd, atMs);
       passed += excessNanoUsd;
       if (foundMs === null) leaked += excessNanoUsd;
     } else if (isTrouble && foundMs === null) {
       foundMs = atMs - beganMs;
-      const [window = ""] = hotWindows(snapshots[hot] as ScopeSnapshot);
+      const [window = ""] = hotParts(snapshots[hot] as ScopeSnapshot);
       foundBy = `${charges[hot]?.kind} ${window}`;
     }
   }
   return { foundBy, foundMs, leaked, passed, uncontrolled };
 }
 
-function admit(scopes: ScopeTable, charges: readonly ScopeCharge[], costNanoUsd: number): void {
+function admit(
+  scopes: ScopeTable,
+  charges: readonly ScopeCharge[],
+  costNanoUsd: number,
+  atMs: number,
+): void {
+  scopes.attempt(charges, false, true, atMs);
   // What is in flight is no part of this lab.
   scopes.land(scopes.charge(charges, costNanoUsd));
 }
 
 function isHot(snapshot: ScopeSnapshot): boolean {
-  return snapshot.hot;
+  return snapshot.hot || snapshot.callCost.hot;
 }
 
-function hotWindows({ windows }: ScopeSnapshot): readonly string[] {
-  return windows.filter(({ hot }) => hot).map(({ name }) => name);
+/** What of a scope is hot: "1s", "1m", "1h", "cost per call". */
+function hotParts({ callCost, windows }: ScopeSnapshot): readonly string[] {
+  const names = windows.filter(({ hot }) => hot).map(({ name }) => name as string);
+  return callCost.hot ? [...names, "cost per call"] : names;
 }
 
 function copy(table: ScopeTable): ScopeTable {
-  const copied = new ScopeTable();
+  const copied = new ScopeTable(undefined, Number.POSITIVE_INFINITY);
   for (const [name, state] of table.scopes) copied.scopes.set(name, structuredClone(state));
   return copied;
 }

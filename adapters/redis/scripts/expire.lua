@@ -1,10 +1,11 @@
 -- Ends one reservation past its deadline; a budget may charge what it says for that.
--- KEYS  reservation, state, balances, deadlines, intent; the run, if any
+-- KEYS  reservation, state, balances, deadlines, intent; the run and its parent, if any
 -- ARGV  decision id, now, how long the reservation is kept after its deadline (ms)
 -- Returns {"unknown"}, {"ended before", state} or {"ended", state, admitted, cost, sequence, postings};
 --       cost in pico-USD
 --- @include money
 --- @include window
+--- @include cost
 --- @include scopes
 --- @include corrections
 --- @include runs

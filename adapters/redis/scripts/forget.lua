@@ -4,6 +4,7 @@
 -- Returns {cursor of the state, cursor of the balances}; a cursor is "" once its pass is over
 --- @include money
 --- @include window
+--- @include cost
 --- @include scopes
 local state, balances = KEYS[1], KEYS[2]
 local now, before, principalsBefore = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,9 +1,10 @@
 -- Ends a reservation without a charge; abandoned, its intent is forgotten too.
--- KEYS  reservation, state, balances, deadlines, intent; the run, if any
+-- KEYS  reservation, state, balances, deadlines, intent; the run and its parent, if any
 -- ARGV  decision id, now, how long the reservation is kept after its deadline (ms), abandon
 -- Returns {"unknown"}, {"ended before", state} or {"ended", state, admitted, cost, sequence, postings}
 --- @include money
 --- @include window
+--- @include cost
 --- @include scopes
 --- @include corrections
 --- @include runs
@@ -30,7 +31,8 @@ local list = reservation.scopes(r, state)
 scopes.land(list)
 if r.sequence == 0 then
   scopes.correct(list, -r.counted, -1, now)
-  if r.admitted and KEYS[6] then runs.undo(KEYS[6], r.fingerprint, r.counted) end
+  if r.admitted and KEYS[6] then runs.undo(KEYS[6], r.fingerprint, r.counted, KEYS[7]) end
+  scopes.dropBlank(list)
   r.standing, r.counted = false, 0
 end
 scopes.save(state, list)

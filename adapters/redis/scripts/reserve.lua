@@ -1,18 +1,19 @@
 -- Reserves: repeats, freezes and fit are checked, all is held or nothing, the attempt is counted.
--- KEYS  intent, reservation, state, balances, deadlines; the run, if any
+-- KEYS  intent, reservation, state, balances, deadlines; the run and its parent, if any
 -- ARGV  decision id, content digest, now, deadline, how long the intent is kept (ms), force, retries,
 --       fingerprint, fingerprints a run keeps, plan; then what include/request.lua reads
 -- Returns {kind}, {"replay", decision id}, {"windows"}: parameters are to be told first; or {"reserved",
 --       held, forced, now, sequence, freezes, used, run, endings, scopes}
 --- @include money
 --- @include window
+--- @include cost
 --- @include scopes
 --- @include runs
 --- @include balances
 --- @include intents
 --- @include request
 local id, digest, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local state, key, run = KEYS[3], KEYS[4], KEYS[6]
+local state, key, run, parent = KEYS[3], KEYS[4], KEYS[6], KEYS[7]
 
 local earlier = intents.read(KEYS[1])
 if earlier then
@@ -40,12 +41,14 @@ local freezes = request.freezes(ask, values[3])
 local used, fits, holdable, new =
   balances.judge(ask, fetch(key, ask.firstBalance, #ARGV))
 local held = #freezes == 0 and not ask.frozen and (fits or ARGV[6] == '1') and holdable
-local runBefore = run and runs.snapshot(run, ARGV[8]) or {}
+local runBefore = run and runs.snapshot(run, ARGV[8], parent) or {}
 local list, marks, before = request.count(ask, values, now, tonumber(ARGV[7]), held)
 local fields = {}
 for at = 1, ask.scopes do
-  fields[2 * at - 1] = list[at].field
-  fields[2 * at] = scopes.pack(list[at])
+  if scopes.counts(list[at], held) then
+    fields[#fields + 1] = list[at].field
+    fields[#fields + 1] = scopes.pack(list[at])
+  end
 end
 if isLater then
   fields[#fields + 1] = ARGV[ask.fields]
@@ -57,7 +60,7 @@ if held then
     return cjson.decode(ARGV[10])[7]
   end
   balances.hold(key, ask, new, holds)
-  if run then runs.charge(run, ARGV[8], tonumber(ARGV[9]), ask.cost, runBefore) end
+  if run then runs.charge(run, ARGV[8], tonumber(ARGV[9]), ask.cost, runBefore, parent) end
   redis.call(
     'HSET', KEYS[2], 'state', 'judging', 'plan', ARGV[10], 'life', '1 1 ' .. ARGV[11],
     'amounts', ask.amounts, 'marks', marks

@@ -1,11 +1,12 @@
 -- Posts a cumulative report: the difference to what was posted before. After the end it is a
 -- correction.
--- KEYS  reservation, state, balances, deadlines, intent; the run, if any
+-- KEYS  reservation, state, balances, deadlines, intent; the run and its parent, if any
 -- ARGV  decision id, now, how long an ended reservation is kept after its deadline (ms), sequence,
 --       digest, final, basis, cost (pico-USD), charged (nano-USD), tokens
 -- Returns {"unknown"} or {status, live, overrun, cost, charged, sequence, postings}
 --- @include money
 --- @include window
+--- @include cost
 --- @include scopes
 --- @include corrections
 --- @include runs

@@ -13,6 +13,7 @@ config := {
 		"single_call_micro_usd": 1000000,
 		"run_micro_usd": 5000000,
 		"run_steps": 20,
+		"agent_children": 10,
 		"agent_depth": 3,
 		"agent_repeats": 4,
 		"retry_attempts": 5,
@@ -111,7 +112,7 @@ call := {
 	"context": {
 		"budgets": [budget],
 		"freezes": [],
-		"run": {"repeats": 0, "spent_micro_usd": 40000, "steps": 3},
+		"run": {"children": 0, "repeats": 0, "siblings": 0, "spent_micro_usd": 40000, "steps": 3},
 		"state": "fresh",
 		"velocity": [scope],
 	},
@@ -171,6 +172,7 @@ budget := {
 }
 
 scope := {
+	"call_cost": null,
 	"hot": false,
 	"in_flight": 2,
 	"kind": "team",

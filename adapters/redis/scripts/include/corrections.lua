@@ -40,6 +40,23 @@ function scopes.correct(list, cost, calls, now)
       local index = calls and scope.marks[scope.first + at + 1] or s[o + INDEX]
       correctWindow(s, o, c, index, cost, calls or 0)
     end
+    callCost.roll(s, PER_CALL, p, PER_CALL_PARAMETERS, now)
+    local hour = calls and scope.marks[scope.first + 3] or s[PER_CALL + HOUR]
+    callCost.correct(s, PER_CALL, p, PER_CALL_PARAMETERS, hour, cost, calls or 0)
+  end
+end
+
+-- Marks scopes in which no call is counted any more and that have learnt nothing: they are not saved.
+function scopes.dropBlank(list)
+  for _, scope in ipairs(list) do
+    local s = scope.s
+    local figures = s[IN_FLIGHT] + s[PER_CALL + HOUR_CALLS] + s[PER_CALL + WEIGHT]
+    for at = 0, 2 do
+      local o, c = WARM_HEAD + at * WARM_FIGURES, COLD_HEAD + at * COLD_FIGURES
+      figures = figures + s[o + CALLS] + s[c + CALLS_BEFORE] + s[o + COST] + s[o + COST_BEFORE]
+      figures = figures + s[c + LEARNT]
+    end
+    scope.isBlank = figures == 0
   end
 end
 

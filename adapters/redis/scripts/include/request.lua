@@ -60,8 +60,9 @@ function request.count(ask, values, now, retries, admitted)
     local scope = scopes.open(field, kept, values[kind], now)
     scopes.count(scope, now, retries, admitted, ask.cost)
     list[at], before[at] = scope, kept or ''
+    local counts = scopes.counts(scope, admitted)
     for position = 0, 2 do
-      marks[#marks + 1] = scope.s[WARM_HEAD + position * WARM_FIGURES + INDEX]
+      marks[#marks + 1] = counts and scope.s[WARM_HEAD + position * WARM_FIGURES + INDEX] or NOWHERE
     end
   end
   local packed = ''

@@ -1,5 +1,6 @@
--- One agent run: a hash of steps, spent, how many fingerprints it keeps ("kept"), the turn of the latest
--- and of the oldest of them; per fingerprint "f:…" its count and turn, per turn "n:…" its fingerprint.
+-- One agent run: a hash of steps, spent, children (runs that it started and that made a step), how many
+-- fingerprints it keeps ("kept"), the turn of the latest and of the oldest of them; per fingerprint "f:…"
+-- its count and turn, per turn "n:…" its fingerprint.
 local RUN_IDLE_MS = 90000000
 local runs = {}
 
@@ -9,13 +10,13 @@ local function entry(value)
   return tonumber(count), tonumber(turn)
 end
 
--- The run before the intent: {steps, repeats, spent}; opens it.
-function runs.snapshot(key, fingerprint)
-  local values = redis.call('HMGET', key, 'steps', 'spent', 'f:' .. fingerprint)
-  if not values[1] then redis.call('HSET', key, 'steps', '0', 'spent', '0') end
-  redis.call('PEXPIRE', key, RUN_IDLE_MS)
+-- The run before the intent: {steps, repeats, spent, children, siblings}; it begins with its first
+-- admitted step. A run that no other started has no parent.
+function runs.snapshot(key, fingerprint, parent)
+  local values = redis.call('HMGET', key, 'steps', 'spent', 'f:' .. fingerprint, 'children')
   local repeats = fingerprint == '' and 0 or entry(values[3])
-  return { values[1] or '0', figure(repeats), values[2] or '0' }
+  local siblings = parent and redis.call('HGET', parent, 'children')
+  return { values[1] or '0', figure(repeats), values[2] or '0', values[4] or '0', siblings or '0' }
 end
 
 -- Forgets the fingerprint that was first seen longest ago.
@@ -31,7 +32,11 @@ local function forgetOldest(key, kept, oldest)
 end
 
 -- Counts a step whose `before` is its snapshot.
-function runs.charge(key, fingerprint, limit, cost, before)
+function runs.charge(key, fingerprint, limit, cost, before, parent)
+  if parent and before[1] == '0' then
+    redis.call('HINCRBY', parent, 'children', 1)
+    redis.call('PEXPIRE', parent, RUN_IDLE_MS)
+  end
   local fields = {
     'steps', figure(tonumber(before[1]) + 1), 'spent', figure(tonumber(before[3]) + cost),
   }
@@ -53,4 +58,5 @@ function runs.charge(key, fingerprint, limit, cost, before)
     fields[#fields + 1] = figure(count + 1) .. ' ' .. figure(turn)
   end
   redis.call('HSET', key, unpack(fields))
+  redis.call('PEXPIRE', key, RUN_IDLE_MS)
 end

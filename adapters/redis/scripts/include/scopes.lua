@@ -1,14 +1,20 @@
 -- Velocity scopes: fields of the tag's state, each one packed string of doubles: calls in flight and the
--- figures that every call changes, then birth and the others, which are looked at when a window rolls or
--- may be hot. Parameters of windows are packed fields of the same hash, shared.
+-- figures that every call changes, the cost per call among them, then birth and the others, which are
+-- looked at when a window rolls or may be hot. Their parameters are packed fields of the same hash, shared.
 local IN_FLIGHT = 1
 local WARM_HEAD = 1
-local WARM = 25
-local BORN = 26
-local COLD_HEAD = 26
-local WHOLE = 47
-local WARM_BYTES = 200
-local WARM_PARAMETERS_ALL = 9
+local PER_CALL = 25
+local WARM = 35
+local BORN = 36
+local COLD_HEAD = 36
+local WHOLE = 57
+local WARM_BYTES = 280
+local PER_CALL_PARAMETERS = 9
+local WARM_PARAMETERS_ALL = 11
+local PARAMETERS_FORMAT = '<' .. string.rep('d', 32)
+local WARM_PARAMETERS_FORMAT = '<' .. string.rep('d', WARM_PARAMETERS_ALL)
+-- The window of a scope in which nothing was counted, for it had not begun.
+local NOWHERE = -9
 local WARM_FORMAT = '<' .. string.rep('d', WARM)
 local COLD_FORMAT = '<' .. string.rep('d', WHOLE - WARM)
 local WHOLE_FORMAT = '<' .. string.rep('d', WHOLE)
@@ -19,15 +25,16 @@ function scopes.open(field, kept, parameters, now)
   local scope = { field = field, kept = kept, parameters = parameters }
   if kept then
     scope.s = { struct.unpack(WARM_FORMAT, kept) }
-    scope.p = { struct.unpack('<ddddddddd', parameters) }
+    scope.p = { struct.unpack(WARM_PARAMETERS_FORMAT, parameters) }
     return scope
   end
   local s = {}
   for at = 1, WHOLE do s[at] = 0 end
   for at = 0, 2 do s[WARM_HEAD + at * WARM_FIGURES + INDEX] = -1 end
+  s[PER_CALL + HOUR] = -1
   s[BORN] = now
   scope.s, scope.whole = s, true
-  scope.p = { struct.unpack('<' .. string.rep('d', 30), parameters) }
+  scope.p = { struct.unpack(PARAMETERS_FORMAT, parameters) }
   return scope
 end
 
@@ -37,13 +44,18 @@ function scopes.thaw(scope)
   scope.whole = true
   local rest = { struct.unpack(COLD_FORMAT, scope.kept, WARM_BYTES + 1) }
   for at = 1, WHOLE - WARM do scope.s[WARM + at] = rest[at] end
-  scope.p = { struct.unpack('<' .. string.rep('d', 30), scope.parameters) }
+  scope.p = { struct.unpack(PARAMETERS_FORMAT, scope.parameters) }
 end
 
--- Rolls and judges its windows, then counts an attempt, and the call and its cost if it is admitted.
+-- Rolls and judges it, then counts an attempt, and the call and its cost if it is admitted.
 function scopes.count(scope, now, retries, admitted, cost)
   local s = scope.s
-  if admitted then s[IN_FLIGHT] = s[IN_FLIGHT] + 1 end
+  callCost.roll(s, PER_CALL, scope.p, PER_CALL_PARAMETERS, now)
+  callCost.judge(s, PER_CALL, scope.p, PER_CALL_PARAMETERS)
+  if admitted then
+    s[IN_FLIGHT] = s[IN_FLIGHT] + 1
+    callCost.charge(s, PER_CALL, scope.p, PER_CALL_PARAMETERS, cost)
+  end
   for at = 0, 2 do
     local o, q, p = WARM_HEAD + at * WARM_FIGURES, at * WARM_PARAMETERS, scope.p
     local reach = s[o + COST] + s[o + COST_BEFORE]
@@ -71,12 +83,22 @@ function scopes.pack(scope)
   return struct.pack(WARM_FORMAT, unpack(scope.s, 1, WARM)) .. string.sub(scope.kept, WARM_BYTES + 1)
 end
 
+-- A scope begins with its first admitted call: what is refused leaves nothing behind.
+function scopes.counts(scope, admitted)
+  return admitted or scope.kept
+end
+
+-- Saves scopes; those that only calls were counted in that were taken back are forgotten.
 function scopes.save(state, list)
-  if #list == 0 then return end
-  local fields = {}
-  for at, scope in ipairs(list) do
-    fields[2 * at - 1] = scope.field
-    fields[2 * at] = scopes.pack(scope)
+  local fields, blank = {}, {}
+  for _, scope in ipairs(list) do
+    if scope.isBlank then
+      blank[#blank + 1] = scope.field
+    else
+      fields[#fields + 1] = scope.field
+      fields[#fields + 1] = scopes.pack(scope)
+    end
   end
-  redis.call('HSET', state, unpack(fields))
+  if #fields > 0 then redis.call('HSET', state, unpack(fields)) end
+  if #blank > 0 then redis.call('HDEL', state, unpack(blank)) end
 end

@@ -38,6 +38,18 @@ deny contains finding.of(rego.metadata.rule(), {"limit": limits.agent_repeats, "
 }
 
 # METADATA
+# title: Agent fan-out
+# description: One run may not start more runs than its share; those that have begun go on.
+# custom:
+#   code: agent.fan_out
+#   severity: error
+#   message: the run that started this one started {children} before, {limit} is the limit
+deny contains finding.of(rego.metadata.rule(), {"children": run.siblings, "limit": limits.agent_children}) if {
+	run.siblings >= limits.agent_children
+	run.steps == 0
+}
+
+# METADATA
 # title: Run too long
 # description: One run may not make more than its steps.
 # custom:

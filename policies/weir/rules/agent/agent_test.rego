@@ -70,3 +70,22 @@ test_run_budget if {
 	}}
 	agent.deny == expected with input as testing.changed({"context": {"run": {"spent_micro_usd": 5000000}}}) with data.config as testing.config
 }
+
+test_fan_out if {
+	expected := {{
+		"code": "agent.fan_out",
+		"cure": "none",
+		"params": {"children": 10, "limit": 10},
+		"rule": "Agent fan-out",
+		"severity": "error",
+	}}
+	agent.deny == expected with input as testing.changed({"context": {"run": {"siblings": 10, "steps": 0}}}) with data.config as testing.config
+}
+
+test_fan_out_below_its_limit if {
+	agent.deny == set() with input as testing.changed({"context": {"run": {"siblings": 9, "steps": 0}}}) with data.config as testing.config
+}
+
+test_fan_out_spares_runs_that_have_begun if {
+	agent.deny == set() with input as testing.changed({"context": {"run": {"siblings": 30, "steps": 1}}}) with data.config as testing.config
+}

@@ -128,8 +128,19 @@ scope_whole(scope) if {
 	is_string(scope.kind)
 	is_boolean(scope.hot)
 	is_number(scope.retry_after_ms)
+	call_cost_whole(scope.call_cost)
 	is_array(scope.windows)
 	every window in scope.windows { window_whole(window) }
+}
+
+call_cost_whole(null)
+
+call_cost_whole(cost) if {
+	is_boolean(cost.hot)
+	is_number(cost.excess_micro_usd)
+	is_number(cost.limit_micro_usd)
+	is_number(cost.retry_after_ms)
+	is_number(cost.usual_micro_usd)
 }
 
 window_whole(window) if {
@@ -150,7 +161,9 @@ freeze_whole(freeze) if {
 run_whole(null)
 
 run_whole(run) if {
+	is_number(run.children)
 	is_number(run.repeats)
+	is_number(run.siblings)
 	is_number(run.spent_micro_usd)
 	is_number(run.steps)
 }

@@ -51,6 +51,27 @@ throttle contains finding.of(rego.metadata.rule(), {
 	window := hot(scope.windows)
 }
 
+# METADATA
+# title: Calls cost too much
+# description: |
+#   Calls of a scope cost more than they usually do: a price rose, a prompt grew, a dearer model is called. Few
+#   of them are let through until what they cost above the usual is forgotten.
+# custom:
+#   code: velocity.call_cost
+#   severity: warning
+#   message: "calls of {scope} cost {excess_micro_usd} more than their usual {usual_micro_usd} each, {limit_micro_usd} is the limit; retry in {retry_after_ms}"
+throttle contains finding.of(rego.metadata.rule(), {
+	"excess_micro_usd": cost.excess_micro_usd,
+	"limit_micro_usd": cost.limit_micro_usd,
+	"retry_after_ms": cost.retry_after_ms,
+	"scope": scope.scope,
+	"usual_micro_usd": cost.usual_micro_usd,
+}) if {
+	some scope in input.context.velocity
+	cost := scope.call_cost
+	cost.hot
+}
+
 # The first hot window; a scope stays hot where the window that made it so has no call in it any more.
 hot(windows) := found[0] if {
 	found := [window | some window in windows; window.hot]

@@ -80,3 +80,40 @@ test_hot_without_its_window if {
 	}}
 	velocity.throttle == expected with input as testing.with_scope({"hot": true, "retry_after_ms": 4000, "windows": []}) with data.config as testing.config
 }
+
+test_call_cost if {
+	expected := {{
+		"code": "velocity.call_cost",
+		"cure": "none",
+		"params": {
+			"excess_micro_usd": 1200000,
+			"limit_micro_usd": 1000000,
+			"retry_after_ms": 900000,
+			"scope": "team:search",
+			"usual_micro_usd": 2000,
+		},
+		"rule": "Calls cost too much",
+		"severity": "warning",
+	}}
+	velocity.throttle == expected with input as testing.with_scope({"call_cost": {
+		"armed": true,
+		"excess_micro_usd": 1200000,
+		"hot": true,
+		"limit_micro_usd": 1000000,
+		"retry_after_ms": 900000,
+		"usual_micro_usd": 2000,
+	}})
+		with data.config as testing.config
+}
+
+test_call_cost_below_its_limit if {
+	velocity.throttle == set() with input as testing.with_scope({"call_cost": {
+		"armed": true,
+		"excess_micro_usd": 900000,
+		"hot": false,
+		"limit_micro_usd": 1000000,
+		"retry_after_ms": 0,
+		"usual_micro_usd": 2000,
+	}})
+		with data.config as testing.config
+}
