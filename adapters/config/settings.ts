@@ -6,6 +6,7 @@ import {
   choice,
   duration,
   integer,
+  ledgerStore,
   optional,
   path,
   stateStore,
@@ -30,7 +31,8 @@ export interface Settings {
   /** "memory", or the URL of a Redis. */
   readonly state: string;
   readonly stateTimeoutMs: number;
-  readonly ledger: "sqlite" | "off";
+  /** "sqlite", "off", or the URL of a Postgres. */
+  readonly ledger: string;
   readonly bundle: string;
   readonly bundleKeys: string | null;
   readonly mode: "enforce" | "shadow";
@@ -124,9 +126,9 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
   },
   ledger: {
     name: "ledger",
-    type: choice("sqlite", "off"),
+    type: ledgerStore(),
     default: "sqlite",
-    doc: "where the ledger is kept for queries: a file in the data folder, or nowhere",
+    doc: "where the ledger is kept for queries: a file in the data folder, a Postgres that a fleet shares, or nowhere",
   },
   bundle: {
     name: "bundle",

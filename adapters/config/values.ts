@@ -136,6 +136,21 @@ function isRedisUrl(text: string): boolean {
   return hostname !== "" && hash === "" && search === "" && /^(\/[0-9]{0,3})?$/.test(pathname);
 }
 
+/** "sqlite", "off", or the URL of a Postgres; the value is the text itself. */
+export function ledgerStore(): ValueType<string> {
+  return {
+    accepts: "sqlite, off, or a URL such as postgres://user:password@host:5432/weir",
+    placeholder: "sqlite|off|URL",
+    read: (text) => (text === "sqlite" || text === "off" || isPostgresUrl(text) ? text : undefined),
+  };
+}
+
+function isPostgresUrl(text: string): boolean {
+  if (!/^postgres(ql)?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false;
+  const { hash, hostname, pathname } = new URL(text);
+  return hostname !== "" && hash === "" && /^\/[^/]+$/.test(pathname);
+}
+
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/i;
 

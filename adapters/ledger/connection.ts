@@ -15,6 +15,8 @@ export interface Insertion {
 export interface SqlSession {
   query(sql: string, parameters?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
   insert(insertion: Insertion): Promise<void>;
+  /** Makes room for entries that are counted at these times, where they are kept by month. */
+  prepare(bookedMs: readonly number[]): Promise<void>;
 }
 
 /**
@@ -24,7 +26,5 @@ export interface SqlSession {
 export interface SqlConnection extends SqlSession {
   /** All or nothing. */
   transaction<Result>(work: (session: SqlSession) => Promise<Result>): Promise<Result>;
-  /** Makes room for entries of a time, where the database keeps them by month. */
-  prepare(atMs: readonly number[]): Promise<void>;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import {
   unknownFacts,
   withReport,
 } from "../../engine/ledger/decision-facts.ts";
+import { deriveLateDecision } from "../../engine/ledger/claim.ts";
 import {
   type Derived,
   deriveDecision,
@@ -47,7 +48,6 @@ export class Ingest {
   /** Stores a batch; lines that are stored already are passed over. */
   async take(lines: readonly PlacedLine[]): Promise<void> {
     if (lines.length === 0) return;
-    await this.#connection.prepare(lines.flatMap(({ line }) => timesOf(line)));
     await this.#connection.transaction(async (session) => {
       const stored = await positionOf(session, this.#writer);
       const fresh = lines.filter(({ number }) => number > stored);
@@ -70,10 +70,6 @@ export class Ingest {
 async function positionOf(session: SqlSession, writer: string): Promise<number> {
   const rows = await session.query("SELECT sequence FROM writers WHERE writer = $1", [writer]);
   return Number(rows[0]?.["sequence"] ?? 0);
-}
-
-function timesOf(line: LogLine): readonly number[] {
-  return line.kind === "imported" ? [line.at_ms, line.time_ms] : [line.at_ms];
 }
 
 /** What a batch adds to the store. */
@@ -106,16 +102,15 @@ class Batch {
     this.#books = books;
   }
 
-  /** Fetches the facts of decisions made before the batch, what was imported, and which months are closed. */
+  /** Fetches the facts of decisions that are known before the batch, what was imported, and which months are closed. */
   async load(session: SqlSession, lines: readonly PlacedLine[]): Promise<void> {
-    const own = new Set<string>();
     const wanted = new Set<string>();
     for (const { line } of lines) {
-      if (line.kind === "decision") own.add(line.id);
+      if (line.kind === "decision") wanted.add(line.id);
       if (line.kind === "entry" || line.kind === "report") wanted.add(line.decision_id);
       if (line.kind === "imported") await this.#loadImport(session, line);
     }
-    const ids = [...wanted].filter((id) => !own.has(id));
+    const ids = [...wanted];
     for (let at = 0; at < ids.length; at += LOADED_MAX) {
       const some = ids.slice(at, at + LOADED_MAX);
       const places = some.map((_id, index) => `$${index + 1}`).join(", ");
@@ -144,7 +139,11 @@ class Batch {
 
   /** What moves no money has no entry. */
   #derive(line: LogLine, place: Place): Derived {
-    if (line.kind === "decision") return deriveDecision(line, place);
+    if (line.kind === "decision") {
+      const known = this.#facts.get(line.id);
+      if (known === undefined) return deriveDecision(line, place);
+      return deriveLateDecision(line, place, known, this.#books);
+    }
     if (line.kind === "grant") return deriveGrant(line, place);
     if (line.kind !== "entry" && line.kind !== "report") return NOTHING;
     const facts = this.#facts.get(line.decision_id) ?? unknownFacts(line.decision_id, line.at_ms);

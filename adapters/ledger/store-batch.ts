@@ -27,6 +27,7 @@ export async function storeBatch(session: SqlSession, batch: DerivedBatch): Prom
     rows: [...sets].map(([id, set]) => [id, ...DIMENSIONS.map((name) => set[name])]),
     table: "dimensions",
   });
+  await session.prepare(batch.entries.map(({ bookedMs }) => bookedMs));
   await session.insert({ columns: ENTRY_COLUMNS, onConflict: "", rows, table: "entries" });
   await storeRollups(session, batch.entries);
   await storeBalances(session, batch.entries);

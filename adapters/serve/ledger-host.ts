@@ -1,17 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { ERROR_CODES, type ErrorCode, WeirError } from "../../engine/errors.ts";
 import type { QueryStore } from "../../engine/ledger/query.ts";
 import type { Config } from "../config.ts";
-import type {
-  LedgerFault,
-  LedgerMessage,
-  LedgerProgress,
-  LedgerQuestion,
-  LedgerWork,
-  QueryMethod,
+import {
+  isPostgres,
+  type LedgerFault,
+  type LedgerMessage,
+  type LedgerProgress,
+  type LedgerQuestion,
+  type LedgerWork,
+  type QueryMethod,
 } from "./ledger-messages.ts";
 import { dataLayout } from "./local-storage.ts";
 
@@ -27,6 +29,8 @@ export interface LedgerHost {
 const START_MS = 1_000;
 /** How long the store may be behind before that is a fault, and again before it is told anew. */
 const ALARM_MS = 60_000;
+/** How long a stop waits for the batch in hand; one that is cut off is taken in at the next start. */
+const CLOSE_MS = 3_000;
 
 /**
  * Starts the thread that follows the data folder's log. `onFault` is told when the store falls behind
@@ -39,7 +43,7 @@ export function openLedger(config: Config, onFault: (error: WeirError) => void):
   return new Host(
     {
       bundlesFolder: layout.bundles,
-      database: join(folder, "ledger.db"),
+      database: isPostgres(config.ledger) ? config.ledger : join(folder, "ledger.db"),
       logFolder: layout.log,
       writer: writerOf(folder),
     },
@@ -101,7 +105,8 @@ class Host implements LedgerHost {
     clearTimeout(this.#timer);
     const worker = this.#worker;
     if (!this.#ended && worker !== null) {
-      await this.#ask("close", []).catch(() => undefined);
+      const closed = this.#ask("close", []).catch(() => undefined);
+      await Promise.race([closed, sleep(CLOSE_MS, undefined, { ref: false })]);
       await worker.terminate();
     }
     this.#ended = true;

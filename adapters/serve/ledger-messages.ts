@@ -7,8 +7,13 @@ export interface LedgerWork {
   readonly bundlesFolder: string;
   /** Who writes this log. */
   readonly writer: string;
-  /** A file of SQLite. */
+  /** A file of SQLite, or the URL of a Postgres. */
   readonly database: string;
+}
+
+/** Whether the ledger is kept in a Postgres; else in a file. */
+export function isPostgres(database: string): boolean {
+  return /^postgres(ql)?:/.test(database);
 }
 
 export type QueryMethod = keyof QueryStore;

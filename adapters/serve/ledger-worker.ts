@@ -4,8 +4,15 @@ import { WeirError } from "../../engine/errors.ts";
 import { Ingest } from "../ledger/ingest.ts";
 import type { SqlConnection } from "../ledger/connection.ts";
 import { SqlQueryStore } from "../ledger/store.ts";
+import { PostgresConnection } from "../postgres/connection.ts";
 import { SqliteConnection } from "../sqlite/connection.ts";
-import type { LedgerFault, LedgerMessage, LedgerQuestion, LedgerWork } from "./ledger-messages.ts";
+import {
+  isPostgres,
+  type LedgerFault,
+  type LedgerMessage,
+  type LedgerQuestion,
+  type LedgerWork,
+} from "./ledger-messages.ts";
 import { LogTail } from "./log-tail.ts";
 import { archivedPriceBooks } from "./price-books.ts";
 
@@ -120,7 +127,7 @@ class LedgerThread {
 }
 
 async function openDatabase(database: string): Promise<SqlConnection> {
-  return new SqliteConnection(database);
+  return isPostgres(database) ? PostgresConnection.open(database) : new SqliteConnection(database);
 }
 
 function faultOf(thrown: unknown): LedgerFault {

@@ -1,5 +1,10 @@
 import { ATTRIBUTION_FIELDS, type AttributionField } from "../intent/intent.ts";
-import { type DecisionRecord, firstInput, type ReportRecord } from "../record/record.ts";
+import {
+  type DecisionRecord,
+  type EntryRecord,
+  firstInput,
+  type ReportRecord,
+} from "../record/record.ts";
 import { type CostLayer, layerOf } from "./cost-layer.ts";
 import { NO_TOKENS, type TokenCounts } from "./ledger-entry.ts";
 
@@ -30,6 +35,13 @@ export interface DecisionFacts {
   readonly charged: Charged;
   /** Reports whose settlement has not come yet, by sequence and digest. */
   readonly reports: Readonly<Record<string, PendingReport>>;
+  /** Entries that came before their decision, which another writer logged: whose they are is not known yet. */
+  readonly unclaimed?: readonly UnclaimedEntry[];
+}
+
+export interface UnclaimedEntry {
+  readonly entry: EntryRecord;
+  readonly report: PendingReport | null;
 }
 
 /** What was charged so far, and as what. */
@@ -98,9 +110,10 @@ export function factsOf(record: DecisionRecord): DecisionFacts {
   };
 }
 
-/** For an entry whose decision is no longer in the log: what it cost is known, whose it was is not. */
+/** For an entry whose decision is not known (yet): what it cost is, whose it was is not. */
 export function unknownFacts(id: string, atMs: number): DecisionFacts {
   return {
+    unclaimed: [],
     asked_model: "",
     at_ms: atMs,
     attribution: attributionOf(NOBODY),

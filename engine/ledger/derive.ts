@@ -58,7 +58,12 @@ export function deriveEntry(
     return { entries: [kept(entry, place, facts)], facts: without(facts, key), priceRow: null };
   }
   const { charged, priceRow } = chargeOf(entry, report, facts, books);
-  const after = { ...without(facts, key), charged };
+  const { unclaimed } = facts;
+  const after = {
+    ...without(facts, key),
+    charged,
+    ...(unclaimed && { unclaimed: [...unclaimed, { entry, report }] }),
+  };
   return { entries: changes(entry, place, facts, before, charged), facts: after, priceRow };
 }
 
@@ -243,13 +248,13 @@ function same(one: Dimensions, other: Dimensions): boolean {
   return (Object.keys(one) as (keyof Dimensions)[]).every((name) => one[name] === other[name]);
 }
 
-function difference(one: TokenCounts, other: TokenCounts): TokenCounts {
+export function difference(one: TokenCounts, other: TokenCounts): TokenCounts {
   const counts = TOKEN_CLASSES.map((name) => [name, one[name] - other[name]]);
   return Object.fromEntries(counts) as Record<TokenClass, number>;
 }
 
 /** The report that an entry settles; null for an end without one. */
-function reportKeyOf({ decision_id, id }: EntryRecord): string | null {
+export function reportKeyOf({ decision_id, id }: EntryRecord): string | null {
   const [, sequence, digest] = /^:report:(\d+):(.*)$/.exec(id.slice(decision_id.length)) ?? [];
   return sequence === undefined ? null : reportKey(Number(sequence), digest ?? "");
 }

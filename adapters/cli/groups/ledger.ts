@@ -76,4 +76,12 @@ export const LEDGER_COMMANDS: readonly Command[] = [
     settings: true,
     load: () => import("../commands/ledger-check.ts"),
   },
+  {
+    name: "migrate",
+    summary: "bring the tables of the ledger's Postgres to this version; a start does it too",
+    positionals: [],
+    flags: [],
+    settings: true,
+    load: () => import("../commands/migrate.ts"),
+  },
 ];
