@@ -25,7 +25,8 @@ export function renderDecision(decision: Decision, options: { readonly color: bo
 
 const LABEL_WIDTH = 13;
 
-function headline(decision: Decision, style: Style): string {
+/** "BLOCK  openai:gpt-5-mini", painted. */
+export function headline(decision: Decision, style: Style): string {
   const { effect, model, askedModel, mode, wouldBe } = decision;
   const paint = {
     allow: style.green,

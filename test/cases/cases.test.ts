@@ -85,7 +85,11 @@ describe("over gRPC, with Redis", () => {
 
   test.each(cases)("$file", async ({ case: one }) => {
     await admin.flushall();
-    const engine = openCaseEngine(one, bundleOf(one.given.config), new RedisStateStore(client));
+    const engine = openCaseEngine(
+      one.given,
+      bundleOf(one.given.config),
+      new RedisStateStore(client),
+    );
     const host = await overGrpc(engine);
     try {
       expect((await runCase(one, host)).faults).toEqual([]);

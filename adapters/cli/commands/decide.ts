@@ -1,13 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { Decision } from "../../../engine/decision/decision.ts";
-import { WeirError } from "../../../engine/errors.ts";
 import type { RawIntent } from "../../../engine/intent/intent.ts";
-import { LIMITS } from "../../../engine/limits.ts";
 import { type Config, loadConfig } from "../../config.ts";
 import { decisionToJson } from "../../http/from-decision.ts";
-import { intentFromJson } from "../../http/to-intent.ts";
 import type { Invocation } from "../command.ts";
+import { intentFromJson } from "../../http/to-intent.ts";
+import { readJson, unwrapIntent } from "../read-intent.ts";
 import { renderDecision } from "../render-decision.ts";
 import { serverAddress } from "../server-address.ts";
 
@@ -15,7 +12,8 @@ import { serverAddress } from "../server-address.ts";
 export async function run(invocation: Invocation): Promise<number> {
   const { flags, settings, json, terminal } = invocation;
   const config = await loadConfig({ flags: settings, env: terminal.env, cwd: terminal.cwd });
-  const intent = await readIntent(invocation);
+  const document = await readJson(terminal, invocation.positionals["FILE"] ?? "");
+  const intent = intentFromJson(unwrapIntent(document));
   const decision =
     flags["embedded"] === undefined
       ? await decideRemotely(intent, invocation, config)
@@ -47,44 +45,4 @@ async function decideHere(intent: RawIntent, config: Config): Promise<Decision> 
   } finally {
     await engine.close();
   }
-}
-
-async function readIntent({ positionals, terminal }: Invocation): Promise<RawIntent> {
-  const file = positionals["FILE"] ?? "";
-  const text =
-    file === "-" ? await terminal.readInput() : await readText(resolve(terminal.cwd, file), file);
-  if (Buffer.byteLength(text) > LIMITS.messageBytes) {
-    throw invalid(`${file} is too large; at most ${LIMITS.messageBytes} bytes are accepted`);
-  }
-  return intentFromJson(unwrap(parse(text, file)));
-}
-
-async function readText(absolute: string, file: string): Promise<string> {
-  try {
-    return await readFile(absolute, "utf8");
-  } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw invalid(`${file}: ${missing ? "there is no such file" : (cause as Error).message}`);
-  }
-}
-
-function parse(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw invalid(`${file} is not JSON: ${(cause as Error).message}`);
-  }
-}
-
-/** A request to the service, over gRPC or OPA-style, is accepted as well as the bare intent. */
-function unwrap(json: unknown): unknown {
-  const only = (value: unknown, key: string): unknown =>
-    typeof value === "object" && value !== null && Object.keys(value).join() === key
-      ? (value as Record<string, unknown>)[key]
-      : value;
-  return only(only(json, "input"), "intent");
-}
-
-function invalid(message: string): WeirError {
-  return new WeirError("intent.invalid", message);
 }

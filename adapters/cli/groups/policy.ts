@@ -46,6 +46,18 @@ export const POLICY_COMMANDS: readonly Command[] = [
     load: () => import("../policy/test.ts"),
   },
   {
+    name: "policy eval",
+    summary: "decide one intent or case and show which rules held, and why",
+    positionals: [{ name: "FILE", doc: "an intent or a case as JSON, or - for standard input" }],
+    flags: [
+      DIR,
+      { name: "all", doc: "rules that did not hold too, each with the expression it stopped at" },
+      { name: "rule", placeholder: "CODE", doc: "only the rule of this code" },
+    ],
+    settings: false,
+    load: () => import("../policy/eval.ts"),
+  },
+  {
     name: "policy build",
     summary: "compile policies into a bundle that OPA itself agrees with",
     positionals: [],
@@ -60,6 +72,14 @@ export const POLICY_COMMANDS: readonly Command[] = [
     ],
     settings: false,
     load: () => import("../policy/build.ts"),
+  },
+  {
+    name: "policy inspect",
+    summary: "show what a bundle holds: rules, data, what made and signed it",
+    positionals: [BUNDLE],
+    flags: [],
+    settings: false,
+    load: () => import("../policy/inspect.ts"),
   },
   {
     name: "policy sign",

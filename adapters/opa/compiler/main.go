@@ -30,6 +30,7 @@ var commands = map[string]command{
 	"build-tests": {"build-tests ROOT OUTDIR CAPABILITIES", 3, buildTests},
 	"check":       {"check ROOT SCHEMAS CAPABILITIES", 3, check},
 	"eval":        {"eval ROOT QUERY INPUTS RESULTS", 4, eval},
+	"explain":     {"explain ROOT QUERY INPUTS", 3, explain},
 	"facts":       {"facts ROOT", 1, facts},
 	"fmt":         {"fmt ROOT [--write]", 1, format},
 	"test":        {"test ROOT [NAME-REGEX]", 1, test},

@@ -24,7 +24,7 @@ export interface CaseEngine {
 
 /** Opens the engine a case asks for, on a state store. */
 export function openCaseEngine(
-  { given }: PolicyCase,
+  given: PolicyCase["given"],
   bundle: Bundle,
   state: StateStore,
 ): CaseEngine {
@@ -61,8 +61,8 @@ export function openCaseEngine(
 }
 
 /** Runs a case in this process, on a state in memory. */
-export function memoryHost(policyCase: PolicyCase, bundle: Bundle): CaseHost {
-  const engine = openCaseEngine(policyCase, bundle, new MemoryStateStore());
+export function memoryHost(given: PolicyCase["given"], bundle: Bundle): CaseHost {
+  const engine = openCaseEngine(given, bundle, new MemoryStateStore());
   const { caller, clock, operator, weir } = engine;
   return {
     advance: async (ms) => {

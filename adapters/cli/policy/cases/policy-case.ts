@@ -69,25 +69,28 @@ export interface CaseFile {
 
 /** Reads every case of a folder; a file that is none is `config.invalid`, with what is wrong in it. */
 export function readCases(folder: string): readonly CaseFile[] {
-  const schema = JSON.parse(readFileSync(join(LIBRARY, "schemas/case.json"), "utf8")) as Schema;
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
   return names
     .filter((name) => name.endsWith(".json"))
     .toSorted()
-    .map((file) => ({ case: readCase(join(folder, file), file, schema), file }));
+    .map((file) => ({ case: checkCase(parse(join(folder, file), file), file), file }));
 }
 
-function readCase(path: string, file: string, schema: Schema): PolicyCase {
-  let json: unknown;
+/** What a file holds, as a case; `config.invalid` if it is none. */
+export function checkCase(document: unknown, file: string): PolicyCase {
+  const schema = JSON.parse(readFileSync(join(LIBRARY, "schemas/case.json"), "utf8")) as Schema;
+  const faults = findFaults(document, schema, "case");
+  if (faults.length === 0) return document as PolicyCase;
+  throw new WeirError("config.invalid", `case ${file}: ${faults[0] ?? ""}`, {
+    violations: faults.map((description) => ({ description, field: file })),
+  });
+}
+
+function parse(path: string, file: string): unknown {
   try {
-    json = JSON.parse(readFileSync(path, "utf8"));
+    return JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
     const message = `case ${file} is not JSON: ${(cause as Error).message}`;
     throw new WeirError("config.invalid", message, { cause });
   }
-  const faults = findFaults(json, schema, "case");
-  if (faults.length === 0) return json as PolicyCase;
-  throw new WeirError("config.invalid", `case ${file}: ${faults[0] ?? ""}`, {
-    violations: faults.map((description) => ({ description, field: file })),
-  });
 }

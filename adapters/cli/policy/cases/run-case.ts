@@ -33,12 +33,20 @@ export interface CaseResult {
 /** When a case begins that does not say. */
 export const CASE_START = "2026-11-25T12:00:00Z";
 
-/** Tells a case's story to a host and compares what comes of it with what is wanted. */
-export async function runCase({ given, want }: PolicyCase, host: CaseHost): Promise<CaseResult> {
+/** Tells a case's story to a host: what is decided in the end, and the record of it. */
+export async function tellCase(
+  { intent, state }: PolicyCase["given"],
+  host: CaseHost,
+): Promise<Omit<CaseResult, "faults">> {
   const told: Decision[] = [];
-  for (const step of given.state ?? []) await take(step, given.intent, host, told);
-  const decision = await host.decide(intentFromJson({ id: "the-call", ...given.intent }));
-  const record = await host.record(decision.id);
+  for (const step of state ?? []) await take(step, intent, host, told);
+  const decision = await host.decide(intentFromJson({ id: "the-call", ...intent }));
+  return { decision, record: await host.record(decision.id) };
+}
+
+/** Tells a case's story and compares what comes of it with what is wanted. */
+export async function runCase({ given, want }: PolicyCase, host: CaseHost): Promise<CaseResult> {
+  const { decision, record } = await tellCase(given, host);
   return { decision, faults: compare(want, decision, record), record };
 }
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { WeirError } from "../../../../engine/errors.ts";
 import type { BundleFiles } from "../../../../engine/policy/bundle.ts";
+import type { Verdict } from "../../../../engine/policy/verdict.ts";
 import type { DecisionRecord } from "../../../../engine/record/record.ts";
 import type { Answered, Configured } from "../../../opa/evaluate-in-opa.ts";
 import { configuredBundles } from "./configured-bundle.ts";
@@ -21,7 +22,8 @@ export interface CaseOutcome {
 
 /** What a policy was shown and what it made of it. */
 export interface Judged extends Configured {
-  readonly verdict: unknown;
+  /** null: the policy failed. */
+  readonly verdict: Verdict | null;
 }
 
 /** Runs cases on a bundle in memory, then asks OPA about every input that they showed the policy. */
@@ -35,9 +37,9 @@ export async function testCases(
   for (const { case: one, file } of cases) {
     const { description } = one;
     try {
-      const host = memoryHost(one, bundleOf(one.given.config));
+      const host = memoryHost(one.given, bundleOf(one.given.config));
       const { faults, record } = await runCase(one, host);
-      told.push({ description, faults, file, judged: judgedOf(one, record) });
+      told.push({ description, faults, file, judged: judgedOf(one.given, record) });
     } catch (thrown) {
       told.push({ description, faults: refusal(WeirError.from(thrown)), file, judged: [] });
     }
@@ -58,10 +60,14 @@ function refusal({ code, message, violations }: WeirError): readonly string[] {
 
 /** Every input that a case showed the policy, under the case's configuration. */
 export function judgedOf(
-  { given }: PolicyCase,
+  { config = {} }: PolicyCase["given"],
   { evaluations }: DecisionRecord,
 ): readonly Judged[] {
-  return evaluations.map(({ input, verdict }) => ({ config: given.config ?? {}, input, verdict }));
+  return evaluations.map(({ input, verdict }) => ({
+    config,
+    input,
+    verdict: verdict as Verdict | null,
+  }));
 }
 
 function differenceOf({ verdict }: Judged, answer: Answered | undefined): readonly string[] {
