@@ -10,9 +10,9 @@ import { engineReason, renderReasons } from "./message.ts";
  * said, and last the guarantee that nothing runs enforced without its cost being held.
  */
 export function resolve(context: Context, judgement: Judgement, deadlineMs: number): Decision {
-  const outcome = decideOutcome(context, judgement);
-  const shadowed = context.mode === "shadow" && !isEnforced(context, judgement, outcome);
-  const effect: Effect = shadowed ? "allow" : outcome.effect;
+  const wanted = decideOutcome(context, judgement);
+  const outcome = context.mode === "shadow" ? shadowed(context, judgement, wanted) : wanted;
+  const { effect } = outcome;
   const runs = effect === "allow" || effect === "reroute";
   const option =
     effect === "reroute" ? (judgement.rerouted?.option ?? context.asked) : context.asked;
@@ -29,13 +29,13 @@ export function resolve(context: Context, judgement: Judgement, deadlineMs: numb
     id: context.decisionId,
     mode: context.mode,
     model: runs ? option.model : "",
-    obligations: shadowed ? NO_OBLIGATIONS : outcome.obligations,
+    obligations: outcome.obligations,
     reasons: outcome.reasons,
     replayed: false,
-    retryAfterMs: effect === "throttle" ? outcome.retryAfterMs : 0,
+    retryAfterMs: outcome.retryAfterMs,
     serviceTier: context.intent.serviceTier,
     tenant: context.intent.tenant,
-    wouldBe: shadowed ? outcome.effect : null,
+    wouldBe: outcome.isWhole ? null : wanted.effect,
   };
 }
 
@@ -50,6 +50,8 @@ interface Outcome {
   readonly reasons: readonly Reason[];
   readonly obligations: Obligations;
   readonly retryAfterMs: number;
+  /** False where shadow took something of it away. */
+  readonly isWhole: boolean;
 }
 
 const NO_OBLIGATIONS: Obligations = Object.freeze({});
@@ -64,6 +66,7 @@ function decideOutcome(context: Context, judgement: Judgement): Outcome {
   if (rerouted !== null) {
     return {
       effect: "reroute",
+      isWhole: true,
       obligations: rerouted.verdict.obligations,
       reasons: said,
       retryAfterMs: 0,
@@ -75,6 +78,7 @@ function decideOutcome(context: Context, judgement: Judgement): Outcome {
     case "throttle":
       return {
         effect: "throttle",
+        isWhole: true,
         obligations: NO_OBLIGATIONS,
         reasons: said,
         retryAfterMs: asked.retry_after_ms,
@@ -98,7 +102,13 @@ function allowed(
   } else if (judgement.holding === null) {
     return blocked([engineReason("budget.not_held"), ...reasons]);
   }
-  return { effect: "allow", obligations: asked.obligations, reasons, retryAfterMs: 0 };
+  return {
+    effect: "allow",
+    isWhole: true,
+    obligations: asked.obligations,
+    reasons,
+    retryAfterMs: 0,
+  };
 }
 
 function frozen(freeze: { scope: string; reason: string }, said: readonly Reason[]): Outcome {
@@ -108,20 +118,54 @@ function frozen(freeze: { scope: string; reason: string }, said: readonly Reason
 }
 
 function blocked(reasons: readonly Reason[]): Outcome {
-  return { effect: "block", obligations: NO_OBLIGATIONS, reasons, retryAfterMs: 0 };
+  return { effect: "block", isWhole: true, obligations: NO_OBLIGATIONS, reasons, retryAfterMs: 0 };
 }
 
-/** Freezes, faults of the policy or its input, and rules whose mode is explicitly "enforce" are never in shadow. */
-function isEnforced(context: Context, judgement: Judgement, outcome: Outcome): boolean {
-  if ((context.snapshot?.freezes.length ?? 0) > 0) return true;
-  if (judgement.asked === null) return true;
-  if (outcome.effect === "allow") return false;
-  if (judgement.asked.reasons.some(({ code }) => code.startsWith("shape."))) return true;
-  return judgement.asked.reasons.some((finding) => {
-    const kind = context.bundle.rules[finding.code]?.kind;
-    if (finding.waiver !== undefined || (kind !== "deny" && kind !== "throttle")) return false;
-    return modesOf(finding.code, context).includes("enforce");
-  });
+/**
+ * What is left of an outcome in shadow: freezes and faults of the policy or its input whole, else what
+ * rules say whose mode is explicitly "enforce". The other findings are reported and do not count.
+ */
+function shadowed(context: Context, judgement: Judgement, wanted: Outcome): Outcome {
+  if (isNeverInShadow(context, judgement.asked)) return wanted;
+  const open = { ...wanted, effect: "allow", isWhole: false, retryAfterMs: 0 } as const;
+  const allowed: Outcome = { ...open, obligations: NO_OBLIGATIONS };
+  if (wanted.effect === "allow") return allowed;
+  const enforced = wanted.reasons.filter((finding) => isEnforced(finding, context));
+  if (enforced.length === 0) return allowed;
+  const reasons = wanted.reasons.map((finding) =>
+    enforced.includes(finding) || !mayStop(finding, context)
+      ? finding
+      : { ...finding, shadow: true },
+  );
+  const isDenied = enforced.some(({ code }) => kindOf(code, context) === "deny");
+  const effect = isDenied ? "block" : "throttle";
+  const waits = enforced.map(({ params }) => Number(params["retry_after_ms"] ?? 0));
+  return {
+    effect,
+    isWhole: effect === wanted.effect,
+    obligations: NO_OBLIGATIONS,
+    reasons,
+    retryAfterMs: isDenied ? 0 : Math.max(1, ...waits),
+  };
+}
+
+function isNeverInShadow({ snapshot }: Context, asked: Verdict | null): boolean {
+  if ((snapshot?.freezes.length ?? 0) > 0 || asked === null) return true;
+  return asked.effect !== "allow" && asked.reasons.some(({ code }) => code.startsWith("shape."));
+}
+
+function isEnforced(finding: Reason, context: Context): boolean {
+  return mayStop(finding, context) && modesOf(finding.code, context).includes("enforce");
+}
+
+/** Whether a finding counts and is one that stops calls. */
+function mayStop({ code, shadow, waiver }: Reason, context: Context): boolean {
+  if (shadow === true || waiver !== undefined) return false;
+  return ["deny", "throttle"].includes(kindOf(code, context) ?? "");
+}
+
+function kindOf(code: string, { bundle }: Context): string | undefined {
+  return bundle.rules[code]?.kind;
 }
 
 /** What the bundle says of a rule for this tenant and this team; nothing: as the deployment. */

@@ -74,6 +74,31 @@ describe("invariant 6: shadow changes the answer, never the verdict in the recor
     expect(here).toMatchObject({ effect: "block", mode: "enforce", wouldBe: null });
   });
 
+  test("a rule that enforces does what it says, and no rule in shadow beside it does more", async () => {
+    const windows = { calls_min: 1, cold_micro_usd: 1, floor_micro_usd: 1, ratio_percent: 200 };
+    const scope = { windows: { "1h": windows, "1m": windows, "1s": windows } };
+    const modes = { rules: { "velocity.hot": "enforce" }, tenants: {} } as const;
+    const velocity = { report_percent: 0, scopes: { team: scope } };
+    const budgets = [budgetOf("day", { limit: 3_000 })];
+    const shadow = await open({ data: { budgets, modes, velocity }, mode: "shadow" });
+    const enforce = await open({ data: { budgets, modes, velocity } });
+    for (const id of ["first", "second"]) await shadow.weir.decide(intentOf(id), LOCAL);
+    for (const id of ["first", "second"]) await enforce.weir.decide(intentOf(id), LOCAL);
+
+    const throttled = await shadow.weir.decide(intentOf("both"), LOCAL);
+    const throttling = throttled.reasons.filter(({ shadow: isShadow }) => isShadow !== true);
+    expect(throttled).toMatchObject({ effect: "throttle", expiresAtMs: 0, wouldBe: "block" });
+    expect(throttled.retryAfterMs).toBe(throttling[0]?.params["retry_after_ms"]);
+    expect(throttling.map(({ code }) => code)).toEqual(["velocity.hot"]);
+    const silent = throttled.reasons.filter(({ shadow: isShadow }) => isShadow === true);
+    expect(silent.map(({ code }) => code)).toContain("budget.exhausted");
+    const recorded = decisionsOf(shadow).at(-1) as DecisionRecord;
+    expect(recorded.decision).toMatchObject({ effect: "throttle", would_be: "block" });
+    expect(recorded.evaluations[0]?.verdict).toMatchObject({ effect: "block" });
+    const real = await enforce.weir.decide(intentOf("both"), LOCAL);
+    expect(real).toMatchObject({ effect: "block", wouldBe: null });
+  });
+
   test("a freeze, a refusal and malformed input are never in shadow", async () => {
     const engine = await open({ mode: "shadow" });
     await engine.store.freeze("acme", { reason: "incident", scope: "team:search" });
