@@ -264,4 +264,26 @@ describe("a log with a witness", () => {
     await third.close();
     expect(notes).toEqual([expect.stringContaining("one of them is a fork")]);
   });
+
+  test("whose witness was set back is told so, once, and goes on", async () => {
+    const { address, key } = await watched();
+    const first = await opened(address, key);
+    await change(first, 300);
+    await first.close();
+    const before = join(folder, "witness-before");
+    cpSync(join(folder, "witness"), before, { recursive: true });
+    const second = await opened(address, key);
+    await change(second, 700);
+    await second.close();
+    cpSync(before, join(folder, "witness"), { recursive: true });
+    notes.length = 0;
+    const third = await opened(address, key);
+    await change(third, 1);
+    await third.checkpoint();
+    await change(third, 1);
+    await third.close();
+    expect(notes).toEqual([
+      "a checkpoint could not be signed: the witness w.example/1 has signed 301 records of this log, but 1001 before: its data were set back; restore them, or have it begin anew with another key",
+    ]);
+  });
 });

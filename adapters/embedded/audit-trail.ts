@@ -208,8 +208,14 @@ export class AuditTrail {
     const reply = await witness.cosign(note, old, proof);
     if (reply.kind === "signed") return reply.note;
     // Its answer to an earlier request may have been lost.
-    if (mayAgain && reply.size <= size) return this.#ask(witness, note, reply.size, false);
-    const message = `the witness ${witness.verifier.name} has signed ${reply.size} records of this log that are not the ${size} here: one of them is a fork`;
+    const mayGoOn = mayAgain && reply.size <= size;
+    if (mayGoOn && this.#tree.reaches(reply.size)) {
+      return this.#ask(witness, note, reply.size, false);
+    }
+    const signed = `the witness ${witness.verifier.name} has signed ${reply.size} records of this log`;
+    const message = mayGoOn
+      ? `${signed}, but ${this.#witnessedSize} before: its data were set back; restore them, or have it begin anew with another key`
+      : `${signed} that are not the ${size} here: one of them is a fork`;
     throw new WeirError("log.corrupt", message);
   }
 }

@@ -5,13 +5,13 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
-  readFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 
 import { type Checkpoint, readCheckpoint } from "../../engine/audit/checkpoint.ts";
 import { checkSignature, type NoteVerifier } from "../../engine/audit/note.ts";
+import { notesFromEnd } from "./latest-notes.ts";
 import { rawLines } from "./segments.ts";
 
 /** The file of a log folder that holds every checkpoint: signed notes, an empty line after each. */
@@ -50,21 +50,24 @@ export function* readCheckpoints(logFolder: string): Generator<PlacedCheckpoint>
 
 /** The newest checkpoint of a log; null if there is none. */
 export function lastCheckpoint(logFolder: string): Checkpoint | null {
-  let last: Checkpoint | null = null;
-  for (const { checkpoint } of readCheckpoints(logFolder)) last = checkpoint ?? last;
-  return last;
+  for (const { text } of notesFromEnd(checkpointsPath(logFolder))) {
+    const checkpoint = readCheckpoint(text);
+    if (checkpoint !== null) return checkpoint;
+  }
+  return null;
 }
 
 /** Size of the newest checkpoint that a witness signed; 0: none. */
 export function lastCosignedSize(logFolder: string, witness: NoteVerifier): number {
-  let last: Checkpoint | null = null;
-  for (const { checkpoint } of readCheckpoints(logFolder)) {
+  for (const { text } of notesFromEnd(checkpointsPath(logFolder))) {
+    const checkpoint = readCheckpoint(text);
     const isCosigned = checkpoint?.note.signatures.some(
       ({ id, name }) => name === witness.name && id.equals(witness.id),
     );
-    if (isCosigned === true) last = checkpoint;
+    if (checkpoint === null || isCosigned !== true) continue;
+    return checkSignature(checkpoint.note, witness) === "true" ? checkpoint.size : 0;
   }
-  return last !== null && checkSignature(last.note, witness) === "true" ? last.size : 0;
+  return 0;
 }
 
 /** The checkpoints that a service writes; one that a kill cut short is removed when it opens. */
@@ -102,18 +105,8 @@ export class CheckpointFile {
   }
 }
 
-/** Where the last whole note ends: after the empty line that follows its signatures. */
+/** Where the last whole note ends. */
 function endOfLast(path: string): number {
-  const bytes = readFileSync(path);
-  let end = 0;
-  let blanks = 0;
-  for (let at = 0; ;) {
-    const newline = bytes.indexOf(0x0a, at);
-    if (newline < 0) return end;
-    if (newline === at) blanks += 1;
-    at = newline + 1;
-    if (blanks < 2) continue;
-    blanks = 0;
-    end = at;
-  }
+  for (const { end } of notesFromEnd(path)) return end;
+  return 0;
 }

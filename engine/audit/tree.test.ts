@@ -142,6 +142,20 @@ describe("proofs", () => {
     );
   });
 
+  test("from a size can be made as far as the tree says that it reaches", () => {
+    const tree = treeOf(numbered(1_100));
+    tree.keepFrom(700);
+    const made = Array.from({ length: 1_101 }, (_, size) => {
+      try {
+        return consistencyProof(tree, size, 1_100).length >= 0;
+      } catch {
+        return false;
+      }
+    });
+    expect(made.map((_, size) => tree.reaches(size))).toEqual(made);
+    expect(made.filter(Boolean).length).toBeLessThan(500);
+  });
+
   test("about a leaf that was not kept are refused, not wrong", () => {
     expect(() => inclusionProof(treeOf(numbered(600)), 3, 600)).toThrow("leaf");
   });

@@ -120,6 +120,11 @@ export class MerkleTree {
     }
   }
 
+  /** Whether a proof from the first `size` leaves can still be made. */
+  reaches(size: number): boolean {
+    return size % BLOCK_LEAVES === 0 || this.#blocks.has(Math.floor(size / BLOCK_LEAVES));
+  }
+
   /** Root of the first `size` leaves; below the whole size, the leaf before it has to be kept. */
   root(size: number = this.size): Buffer {
     if (size === this.size) return this.#frontier.root();
