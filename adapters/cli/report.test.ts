@@ -76,6 +76,7 @@ describe("report", () => {
     [["--raw", "x.json"], "--raw needs --format, as in --format openai.chat"],
     [["--raw", "x", "--format", "f", "--input", "1"], "--raw and --input exclude each other"],
     [["--input", "-1"], '--input: "-1" is not a whole number'],
+    [["--input", "1", "--sequence", "0"], '--sequence: "0" is not a whole number from 1'],
     [
       ["--input", "1", "--outcome", "okay"],
       '--outcome: "okay" is not accepted; accepted are ok, error, cancelled, truncated, filtered; the nearest is ok',

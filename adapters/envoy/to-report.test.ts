@@ -36,6 +36,13 @@ describe("what a call comes to", () => {
     });
   });
 
+  test("is not what the answer tells where no call can have used that", () => {
+    const told = '{"usage":{"prompt_tokens":1e308,"completion_tokens":40}}';
+    expect(settled([told], {}, "openai.chat")).toMatchObject({
+      report: { basis: "estimated", outcome: "ok", usage: { input: 70, output: 500 } },
+    });
+  });
+
   test("of a stream of Anthropic's that was cut is the input it told and the events that came", () => {
     expect(settled([START], { cut: "client", events: 60 })).toMatchObject({
       report: { basis: "estimated", outcome: "cancelled", usage: { input: 90, output: 60 } },

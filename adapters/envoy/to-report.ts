@@ -34,7 +34,7 @@ export function readingOf(
 
 /**
  * The stated rule of settlement, first match:
- * 1. the answer tells usage: that, whatever its status;
+ * 1. the answer tells usage that a call can have: that, whatever its status;
  * 2. the provider was not reached: nothing ran, what was held is released;
  * 3. the provider itself refused (a status of 400 or more): nothing, as an estimate;
  * 4. a whole or a cut answer without figures: the input as estimated from the request, the output from
@@ -49,7 +49,7 @@ export function settlementOf(
   end: CallEnd,
 ): Settlement {
   const { decisionId } = ticket;
-  const usage = reading?.usage ?? null;
+  const usage = reading?.isImplausible === true ? null : (reading?.usage ?? null);
   const outcome = outcomeOf(reading, end);
   const rough = end.events > 0 ? end.events : Math.ceil(end.bodyBytes / 4);
   const output = Math.min(end.outputTokens ?? rough, ticket.outputTokensMax);

@@ -15,8 +15,11 @@ const ANY_OUTCOME = ["", ...OUTCOMES] as const;
 export function parseReport(raw: RawReport): Report {
   const read = new FieldReader();
   const final = read.flag(raw.final, "final");
+  const before = read.violations.length;
   const told = readRawUsage(read, raw);
-  const outcome = told.outcome === "" && final ? null : told.outcome;
+  // What is refused might have said how the call ended.
+  const isRefused = read.violations.length > before;
+  const outcome = told.outcome === "" && final && !isRefused ? null : told.outcome;
   const report: Report = {
     basis: read.choice(raw.basis, "basis", ["provider", "estimated"], "provider"),
     decisionId: parseDecisionId(read, raw.decisionId),

@@ -4,6 +4,7 @@ import { LIMITS } from "../limits.ts";
 import type { Usage } from "../pricing/usage.ts";
 import { FORMAT_NAMES } from "../provider/format.ts";
 import { readUsageJson } from "../provider/response.ts";
+import { COUNT_MAX } from "../provider/usage.ts";
 import type { Outcome, RawReport } from "./report.ts";
 
 /** What a provider's own usage says. */
@@ -28,9 +29,15 @@ export function readRawUsage(read: FieldReader, report: RawReport): RawUsageRead
   const format = read.choice(given["format"], "raw_usage.format", FORMAT_NAMES, null);
   const json = readJson(read, given["json"]);
   if (read.violations.length > before) return NONE;
-  const { outcome, serviceTier, unknownFields, usage } = readUsageJson(format, json);
+  const reading = readUsageJson(format, json);
+  const { outcome, serviceTier, unknownFields, usage } = reading;
   if (usage === null) {
     read.reject("raw_usage.json", `holds no usage in the form of ${format}`);
+    return NONE;
+  }
+  if (reading.isImplausible === true) {
+    const what = `a count in it is above ${COUNT_MAX - 1} tokens, more than a call can use`;
+    read.reject("raw_usage.json", what);
     return NONE;
   }
   return { outcome, serviceTier, unknown: unknownFields.map((name) => `${format} ${name}`), usage };

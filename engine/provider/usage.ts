@@ -30,6 +30,8 @@ export const NO_TOKENS: TokenUsage = {
 export interface UsageReading {
   /** Null until the provider has told any figures; figures of 0 are figures. */
   readonly usage: TokenUsage | null;
+  /** Present where a count was too large for any call; `usage` holds less. */
+  readonly isImplausible?: true;
   /** Figures beside the tokens that are priced: "audio_input", "image_output", "web_search", … */
   readonly other: Readonly<Record<string, number>>;
   /** Tier that served the call; "" where the response does not say or says a word not known here. */
@@ -44,14 +46,15 @@ export interface UsageReading {
   readonly unknownFields: readonly string[];
 }
 
-/** Largest single count taken: the sums of several stay within what a report may hold. */
-const COUNT_MAX = 200_000_000;
+/** What a single count is taken as at most: the sums of several stay within what a report may hold. */
+export const COUNT_MAX = 200_000_000;
 const UNKNOWN_MAX = 8;
 const NAME_CHARS = 64;
 
 /** Gathers a reading from the documents of one response. */
 export class UsageDraft {
   usage: TokenUsage | null = null;
+  isImplausible = false;
   serviceTier: ServiceTier | "" = "";
   model = "";
   outcome: Outcome | "" = "";
@@ -65,6 +68,7 @@ export class UsageDraft {
     const cacheWrite5m = counts.cacheWrite5m ?? 0;
     const cacheWrite1h = counts.cacheWrite1h ?? 0;
     const reasoning = counts.reasoning ?? 0;
+    if (Object.values(counts).some((count) => count >= COUNT_MAX)) this.isImplausible = true;
     this.usage = {
       input: Math.max(counts.input ?? 0, cacheRead + cacheWrite5m + cacheWrite1h),
       cacheRead,
@@ -96,9 +100,10 @@ export class UsageDraft {
   }
 
   reading(): UsageReading {
-    const { answered, model, other, outcome, serviceTier, usage } = this;
+    const { answered, isImplausible, model, other, outcome, serviceTier, usage } = this;
     return {
       answered,
+      ...(isImplausible && { isImplausible }),
       model,
       other,
       outcome,

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { WeirError } from "../../../engine/errors.ts";
+import { LIMITS } from "../../../engine/limits.ts";
 import { OUTCOMES } from "../../../engine/ledger/report.ts";
 import { costMicroUsd, formatMicroUsd } from "../../../engine/money.ts";
 import { nearest } from "../../nearest.ts";
@@ -72,7 +73,7 @@ async function reportOf(invocation: Invocation) {
     final: flags["partial"] === undefined,
     model: flags["model"],
     outcome: outcomeOf(flags["outcome"], flags["raw"] !== undefined),
-    sequence: flags["sequence"] === undefined ? undefined : countOf("sequence", flags["sequence"]),
+    sequence: flags["sequence"] === undefined ? undefined : sequenceOf(flags["sequence"]),
     serviceTier: flags["service-tier"],
   };
   if (flags["raw"] !== undefined) {
@@ -88,6 +89,13 @@ async function reportOf(invocation: Invocation) {
 function countOf(name: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new UsageError(`--${name}: ${JSON.stringify(text)} is not a whole number`);
+}
+
+function sequenceOf(text: string): number {
+  const most = LIMITS.reportSequence;
+  if (/^\d{1,15}$/.test(text) && Number(text) >= 1 && Number(text) <= most) return Number(text);
+  const message = `${JSON.stringify(text)} is not a whole number from 1 to ${most}`;
+  throw new UsageError(`--sequence: ${message}`);
 }
 
 /** The number of the contract; 0 leaves it to what the provider told. */
