@@ -51,8 +51,8 @@ export interface StateStore {
   expire(nowMs: number, max: number): Promise<readonly EndReply[]>;
   /** The decision made under this reservation, or null if the store no longer holds it. */
   decision(decisionId: string): Promise<Decision | null>;
-  /** Brings a reservation back from the log, as its lines left it. */
-  restore(stored: StoredDecision): Promise<void>;
+  /** Brings a reservation back from the log, as its lines left it; past its deadline it has expired. */
+  restore(stored: StoredDecision, nowMs: number): Promise<void>;
   freeze(tenant: string, freeze: Freeze): Promise<void>;
   unfreeze(tenant: string, scope: string): Promise<void>;
   /** Every freeze of every tenant, those of the platform under "*". */

@@ -128,7 +128,7 @@ class Recovering {
     const record = this.#unseen.get(decisionId);
     if (record === undefined) return;
     this.#unseen.delete(decisionId);
-    await this.#store.restore({ later: [], record });
+    await this.#store.restore({ later: [], record }, record.at_ms);
   }
 
   async #takeEntry(entry: EntryRecord): Promise<void> {

@@ -7,11 +7,11 @@ import type { Reservation } from "./reservation-table.ts";
  * A reservation as its log lines left it. Only the reservation itself: the balances already hold
  * what the lines posted. Velocity windows of so long ago are past correcting, so it has no marks.
  */
-export function restoreReservation(stored: StoredDecision): Reservation {
+export function restoreReservation(stored: StoredDecision, nowMs: number): Reservation {
   const { record } = stored;
   const { reservation } = record;
   const { intent } = firstInput(record);
-  const restored = restoredReservation(stored);
+  const restored = restoredReservation(stored, nowMs);
   return {
     ...restored,
     asked: restored.holds,

@@ -155,9 +155,9 @@ export class MemoryStateStore implements StateStore {
     return Promise.resolve(this.reservations.get(decisionId)?.decision ?? null);
   }
 
-  restore(stored: StoredDecision): Promise<void> {
+  restore(stored: StoredDecision, nowMs: number): Promise<void> {
     if (this.reservations.has(stored.record.id)) return Promise.resolve();
-    const restored = restoreReservation(stored);
+    const restored = restoreReservation(stored, nowMs);
     // The intent may have been decided again since; the key is the newer decision's.
     const newer = this.#byKey.get(restored.idempotencyKey);
     this.#keep(restored);
@@ -167,7 +167,7 @@ export class MemoryStateStore implements StateStore {
 
   /** Makes a recorded decision's changes again, at their own time; see recover.ts. */
   replay(record: DecisionRecord, scopesOf: (model: string) => readonly ScopeCharge[]): void {
-    const reservation = restoreReservation({ later: [], record });
+    const reservation = restoreReservation({ later: [], record }, record.at_ms);
     const tenant = this.tenant(record.tenant);
     const nowMs = tenant.advance(record.at_ms);
     const { holds } = reservation;

@@ -1,4 +1,3 @@
-import { LIMITS } from "../../engine/limits.ts";
 import type { Hold, ReserveRequest, ScopeCharge } from "../../engine/reservation/reservation.ts";
 import { digestOf, type TagKeys, tenantFields } from "./keys.ts";
 import { packParameters } from "./scope-state.ts";
@@ -72,7 +71,3 @@ export function flatScopes(tenant: string, scopes: readonly ScopeCharge[]): read
   const fields = tenantFields(tenant);
   return scopes.flatMap((one) => [fields.scope(one.scope), packParameters(one).field]);
 }
-
-const DAY_MS = 86_400_000;
-/** How long an ended reservation is kept after its deadline. */
-export const KEPT_MS = LIMITS.idempotencyGraceMs + DAY_MS;

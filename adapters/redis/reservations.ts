@@ -1,9 +1,9 @@
 import { LRUCache } from "lru-cache";
 
-import type { EndReply } from "../../engine/reservation/lifecycle.ts";
+import { ENDED_KEPT_MS, type EndReply } from "../../engine/reservation/lifecycle.ts";
 import { answered, type RedisClient } from "./connection.ts";
 import { decisionKeys } from "./keys.ts";
-import { KEPT_MS, type Links, readLinks, runKeys } from "./plan.ts";
+import { type Links, readLinks, runKeys } from "./plan.ts";
 import { decodeEnd } from "./reply.ts";
 import { type Script, ScriptCall, type ScriptReply, type Value } from "./scripts.ts";
 
@@ -46,7 +46,7 @@ export class Reservations {
     const call = new ScriptCall()
       .key(keys.reservation(decisionId), keys.state, keys.balances, keys.deadlines)
       .key(keys.intent(links.intent), ...runKeys(keys, links))
-      .value(decisionId, nowMs, KEPT_MS, ...values);
+      .value(decisionId, nowMs, ENDED_KEPT_MS, ...values);
     const reply = await script.run(this.#client, call);
     if (String(reply[0]) !== "unknown") return reply;
     this.#known.delete(decisionId);

@@ -12,12 +12,12 @@ const DAY_MS = 86_400_000;
  * The call that brings a reservation back as its log lines left it. Velocity windows of so long ago are
  * past correcting, so it stands in none.
  */
-export function restoreCall(stored: StoredDecision): ScriptCall {
+export function restoreCall(stored: StoredDecision, nowMs: number): ScriptCall {
   const { record } = stored;
   const { reservation, tenant } = record;
   const { intent } = firstInput(record);
   const keys = decisionKeys(record.id);
-  const restored = restoredReservation(stored);
+  const restored = restoredReservation(stored, nowMs);
   const answer = recordedAnswer(record);
   const live = restored.state === "open";
   const { fingerprint, id } = intent.run;

@@ -243,9 +243,9 @@ export class RedisStateStore implements StateStore {
     return typeof text === "string" ? (JSON.parse(text) as Decision) : null;
   }
 
-  async restore(stored: StoredDecision): Promise<void> {
+  async restore(stored: StoredDecision, nowMs: number): Promise<void> {
     await this.#tell(stored.record.tenant);
-    await this.#scripts.restore.run(this.#client, restoreCall(stored));
+    await this.#scripts.restore.run(this.#client, restoreCall(stored, nowMs));
   }
 
   async freeze(tenant: string, freeze: Freeze): Promise<void> {

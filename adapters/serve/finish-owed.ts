@@ -88,14 +88,14 @@ async function settle(
   store: RedisStateStore,
   id: string,
   report: ReportRecord,
-  { ledger, log }: Node,
+  { clock, ledger, log }: Node,
 ): Promise<boolean> {
   const request = settleRequest(report);
   let reply = await store.settle(request);
   if (reply.status === "unknown") {
     const stored = await ledger.find(report.decision_id);
     if (stored === null) return false;
-    await store.restore(stored);
+    await store.restore(stored, clock.nowMs());
     reply = await store.settle(request);
   }
   const posted = reply.status === "duplicate" ? await store.settled(request) : reply;

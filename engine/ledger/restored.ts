@@ -7,7 +7,7 @@ import {
   type StoredDecision,
 } from "../record/record.ts";
 import { holdOf } from "../record/write.ts";
-import type { ReservationState } from "../reservation/lifecycle.ts";
+import { ENDED_KEPT_MS, type ReservationState } from "../reservation/lifecycle.ts";
 import type { Hold } from "../reservation/reservation.ts";
 import type { Basis } from "./entry.ts";
 import { reportEntryId } from "./settle.ts";
@@ -34,7 +34,14 @@ export interface RestoredReservation {
   chargedNanoUsd: bigint;
 }
 
-export function restoredReservation({ later, record }: StoredDecision): RestoredReservation {
+/**
+ * A reservation whose log shows no end although its deadline has passed was ended by another node, whose
+ * log says so: it comes back as expired, so that nothing charges it again.
+ */
+export function restoredReservation(
+  { later, record }: StoredDecision,
+  nowMs: number,
+): RestoredReservation {
   const { held, holds: recorded } = record.reservation;
   const holds = recorded.map(holdOf);
   const restored: RestoredReservation = {
@@ -59,7 +66,23 @@ export function restoredReservation({ later, record }: StoredDecision): Restored
       posted.has(reportEntryId(line.decision_id, line.sequence, line.digest));
     if (counts) applyLine(restored, line);
   }
+  const { deadline_ms: deadlineMs } = record.reservation;
+  if (restored.state === "open" && nowMs > deadlineMs)
+    expireElsewhere(restored, nowMs - deadlineMs);
   return restored;
+}
+
+/**
+ * What an expiry charges was charged where a store has simply let go of what ended long ago. One that has
+ * lost it sooner has lost its balances too, and what was charged on them with or without it.
+ */
+function expireElsewhere(reservation: RestoredReservation, agoMs: number): void {
+  reservation.state = "expired";
+  if (agoMs <= ENDED_KEPT_MS || reservation.sequence > 0) return;
+  reservation.held.forEach((_, index) => {
+    const hold = reservation.holds[index] as Hold;
+    reservation.settled[index] = hold.onExpiryAmount;
+  });
 }
 
 function wasRetry(record: DecisionRecord): boolean {

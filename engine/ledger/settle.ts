@@ -122,7 +122,7 @@ export async function findDecision(id: string, ports: Ports): Promise<Decision> 
   const stored = await ports.ledger.find(id);
   if (stored === null) throw notFound(id);
   if (nowMs > stored.record.reservation.deadline_ms + LIMITS.lateReportMs) throw tooOld(id);
-  await ports.state.restore(stored);
+  await ports.state.restore(stored, nowMs);
   return recordedAnswer(stored.record);
 }
 

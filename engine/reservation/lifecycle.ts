@@ -1,4 +1,5 @@
 import type { Basis, Posting } from "../ledger/entry.ts";
+import { LIMITS } from "../limits.ts";
 
 /**
  * Life of a reservation. A hold ends exactly once; later charges are corrections and reopen nothing.
@@ -8,6 +9,9 @@ import type { Basis, Posting } from "../ledger/entry.ts";
  *      └──block, throttle──┴──deadline─────────► expired
  */
 export type ReservationState = "judging" | "open" | "settled" | "released" | "expired";
+
+/** How long a shared store keeps an ended reservation after its deadline, ms. */
+export const ENDED_KEPT_MS = LIMITS.idempotencyGraceMs + 86_400_000;
 
 /** A cumulative report, priced. */
 export interface SettleRequest {

@@ -245,8 +245,8 @@ export const settlementCases: readonly Case[] = [
     "what the store has lost comes back as its lines left it, and leaves the balances alone",
     async (store) => {
       const record = recordOf(1, [dayHold({ onExpiryAmount: 40n })]);
-      await store.restore({ later: [], record });
-      await store.restore({ later: [], record });
+      await store.restore({ later: [], record }, START_MS);
+      await store.restore({ later: [], record }, START_MS);
       expect(await store.decision(idOf(1))).toMatchObject({ effect: "allow", id: idOf(1) });
       expect(await store.openReservations()).toBe(1);
       expect(await store.balances()).toEqual([]);
@@ -259,13 +259,43 @@ export const settlementCases: readonly Case[] = [
       expect(reply.postings).toMatchObject([{ heldDelta: 0n, settledDelta: 30n }]);
       expect(await store.openReservations()).toBe(0);
       // The reservation that the store knows is not touched by an older tale of it.
-      await store.restore({ later: [], record });
+      await store.restore({ later: [], record }, START_MS);
       expect(await store.settle(reportOf(1, { chargedNanoUsd: 30n }))).toMatchObject({
         status: "duplicate",
       });
     },
   ],
+  [
+    "what comes back after its deadline has expired elsewhere: it is charged once, and a report posts the rest",
+    async (store) => {
+      const record = recordOf(1, [dayHold({ onExpiryAmount: 40n })]);
+      const lateMs = record.reservation.deadline_ms + 2 * DAY_MS;
+      await store.restore({ later: [], record }, lateMs);
+      expect(await store.openReservations()).toBe(0);
+      expect(await store.balances()).toEqual([]);
+      const reply = await store.settle(reportOf(1, { chargedNanoUsd: 45n, nowMs: lateMs + 1 }));
+      expect(reply).toMatchObject({ status: "corrected" });
+      expect(reply.flags).toContain("late");
+      expect(reply.postings).toMatchObject([{ heldDelta: 0n, settledDelta: 5n }]);
+      const unreported = recordOf(2, [dayHold({ onExpiryAmount: 40n })]);
+      await store.restore({ later: [], record: unreported }, lateMs + 2);
+      expect(await store.expire(lateMs + 3, 10)).toEqual([]);
+    },
+  ],
+  [
+    "what is lost soon after its deadline is not charged for having no report",
+    async (store) => {
+      const record = recordOf(1, [dayHold({ onExpiryAmount: 40n })]);
+      const soonMs = record.reservation.deadline_ms + 60_000;
+      await store.restore({ later: [], record }, soonMs);
+      expect(await store.expire(soonMs + 1, 10)).toEqual([]);
+      const reply = await store.settle(reportOf(1, { chargedNanoUsd: 55n, nowMs: soonMs + 2 }));
+      expect(reply.postings).toMatchObject([{ heldDelta: 0n, settledDelta: 55n }]);
+    },
+  ],
 ];
+
+const DAY_MS = 86_400_000;
 
 /** A decision's line, as far as a store reads it. */
 function recordOf(number: number, holds: readonly Hold[]): DecisionRecord {
