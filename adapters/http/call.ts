@@ -90,6 +90,9 @@ export function callFromBody(json: unknown): ProviderCall | null {
   const reading = readRequest(route, text);
   if (!reading.ok) read.reject("body", reading.reason);
   else if (reading.facts.model === "") read.reject("body", "names no model");
+  else if (reading.facts.flags.includes("background")) {
+    read.reject("body", "a call in the background tells nobody what it used");
+  }
   if (!reading.ok || read.violations.length > 0) throw invalid("intent.invalid", "call", read);
   const { bytes, facts } = reading;
   return { bytes, facts, intent: intentFromJson(intent ?? {}), route, url: target };
@@ -111,7 +114,13 @@ export function intentOfCall({ facts, intent, route }: ProviderCall): RawIntent 
     operation: facts.operation,
     providers: [route.provider],
     serviceTier: facts.serviceTier,
-    tokens: { input: expected, inputP95: p95, n: facts.answers, outputMax: facts.outputMax },
+    tokens: {
+      cacheWrite: facts.cacheWrite === "none" ? 0 : expected,
+      input: expected,
+      inputP95: p95,
+      n: facts.answers,
+      outputMax: facts.outputMax,
+    },
   };
 }
 

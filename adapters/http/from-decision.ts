@@ -1,4 +1,5 @@
 import type { Decision, Reason } from "../../engine/decision/decision.ts";
+import { refusalDetails, refusalOf } from "../../engine/provider/refusal.ts";
 
 /** A decision as JSON shows it everywhere: the names of the proto, effects as words. */
 export interface DecisionJson {
@@ -78,12 +79,20 @@ export function decisionToJson(decision: Decision): DecisionJson {
   };
 }
 
-/** The answer of `POST /v1/data/weir/decision`, in the form OPA answers a data request. */
+/**
+ * The answer of `POST /v1/data/weir/decision`, in the form OPA answers a data request. `refusal` tells people
+ * and programs of a block or a throttle as its error at a provider would.
+ */
 export function answerFromDecision(decision: Decision): {
   readonly result: DecisionJson;
   readonly decision_id: string;
+  readonly refusal?: object;
 } {
-  return { result: decisionToJson(decision), decision_id: decision.id };
+  const answer = { result: decisionToJson(decision), decision_id: decision.id };
+  const { effect } = decision;
+  if (effect !== "block" && effect !== "throttle") return answer;
+  const refusal = refusalOf({ ...decision, effect });
+  return { ...answer, refusal: { message: refusal.message, ...refusalDetails(refusal) } };
 }
 
 function reasonToJson(reason: Reason): ReasonJson {
