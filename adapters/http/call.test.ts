@@ -44,6 +44,19 @@ describe("a call of a provider's API", () => {
     );
   });
 
+  test("that marks what to cache may write all of it", () => {
+    const content = [
+      { cache_control: { type: "ephemeral" }, text: "a ".repeat(500), type: "text" },
+    ];
+    const messages = [{ content, role: "user" }];
+    const marked = body({ max_tokens: 9, messages, model: "claude-haiku-5-5" });
+    const { tokens } = intentOfCall(
+      read({ body: marked, url: "https://api.anthropic.com/v1/messages" }),
+    );
+    expect(tokens).toMatchObject({ cacheWrite: (tokens as { input: number }).input });
+    expect(intentOfCall(read({})).tokens).toMatchObject({ cacheWrite: 0 });
+  });
+
   test("that uses no model passes", () => {
     expect(callFromBody({ body: "{}", url: "https://api.openai.com/v1/files" })).toBeNull();
   });
@@ -55,6 +68,10 @@ describe("a call of a provider's API", () => {
     [{ body: 7 }, "body: not a text"],
     [{ body: "{" }, "body: the body is not JSON"],
     [{ body: "{}" }, "body: names no model"],
+    [
+      { body: '{"model":"gpt-5","background":true}', url: "https://api.openai.com/v1/responses" },
+      "body: a call in the background tells nobody what it used",
+    ],
     [{ intent: { model: "openai:gpt-5-nano" } }, "intent.model: is told by the call itself"],
     [{ intent: { tenent: "acme" } }, "unknown field"],
     [{ adress: "x" }, "adress: unknown field"],

@@ -68,9 +68,28 @@ describe("a decision", () => {
     expect(peers).toEqual(["127.0.0.1"]);
   });
 
-  it("is 200 for a block too", async () => {
-    weir.answer = () => Promise.resolve(decisionOf({ effect: "block", model: "" }));
-    expect((await decide()).status).toBe(200);
+  it("is 200 for a block too, and says in words why and what helps", async () => {
+    const params = { budget: "search-day", resets_in_ms: 60_000 };
+    const exhausted = { code: "budget.exhausted", message: "the budget is used up", params };
+    const reasons = [{ ...exhausted, rule: "Budget exhausted", severity: "error" as const }];
+    weir.answer = () => Promise.resolve(decisionOf({ effect: "block", model: "", reasons }));
+    const response = await decide();
+    expect(response.status).toBe(200);
+    const { decision_id, refusal } = (await response.json()) as Record<string, object>;
+    expect(refusal).toEqual({
+      budget: "search-day",
+      code: "budget.exhausted",
+      decision_id,
+      message: expect.stringMatching(
+        /^blocked by weir: the budget is used up \(rule budget.exhausted/,
+      ),
+      remedy: "wait for the budget to reset or ask an operator for a grant",
+      resets_at: expect.stringMatching(/Z$/),
+      retry_after_ms: 0,
+      rule: "Budget exhausted",
+    });
+    weir.answer = () => Promise.resolve(decisionOf());
+    expect(await (await decide()).json()).not.toHaveProperty("refusal");
   });
 
   it("takes the key from either header and refuses a wrong one before the body is read", async () => {
