@@ -119,7 +119,7 @@ describe.each([
     show(context, "down, closed", mode);
     const outcome = await ask(stream, "allow", ADRIFT);
     expect(outcome).toMatchObject({ status: 503, undecided: 0 });
-    expect(outcome.message).toContain("weir does not answer");
+    expect(outcome.message).toContain("weir at http://127.0.0.1:1 does not answer: ");
     expect(provider.seen).toEqual([]);
   });
 
@@ -133,6 +133,22 @@ describe.each([
     expect(provider.seen).toEqual([]);
     expect(scripted.intents).toHaveLength(1);
   });
+});
+
+test("a host that does not tell its provider is named one", async () => {
+  const host = provider.url.replace("http://", "");
+  const providers = { [host]: "groq" };
+  await python.perform({
+    attribution: { tenant: "acme" },
+    kind: "call",
+    library: "openai",
+    model: "big",
+    provider: provider.url,
+    provider_key: SIMULATED_KEYS.openai,
+    providers,
+    weir: scripted.http,
+  });
+  expect(scripted.intents).toMatchObject([{ model: "groq:big", providers: ["groq"] }]);
 });
 
 test("reports are sent again until Weir takes them", async () => {

@@ -259,6 +259,7 @@ def perform(s):
     if s["kind"] == "borders":
         return borders(s)
     options = {"fail": s.get("fail", "closed"), "timeout_s": s.get("timeout_s", 30)}
+    options["providers"] = s.get("providers")
     weir = sdk.Weir(s["weir"], s.get("key"), **options, **s["attribution"])
     run = sdk.run(s["run"]) if "run" in s else contextlib.nullcontext()
     try:

@@ -51,7 +51,9 @@ class Plan:
         count = request.headers.get("x-stainless-retry-count", "")
         self._attempt = self._weir.attempts.open(self._key, int(count) if count.isdecimal() else 0)
         intent = self._weir.intent(self._attempt, self._scope, self._digest)
-        return {"body": content.decode("utf-8", "replace"), "intent": intent, "url": url}
+        question = {"body": content.decode("utf-8", "replace"), "intent": intent, "url": url}
+        provider = self._weir.providers.get(request.url.netloc.decode())
+        return question | {"provider": provider} if provider else question
 
     def passage(self, answer: dict[str, Any] | Exception) -> Call | Any | None:
         """What to do: make a Call, return a response in the provider's place, or, None, send it as it is."""
@@ -184,7 +186,7 @@ class Call:
         if raw is None:
             self._report(estimated)
             return
-        told = {"raw_usage": {"format": self._answer["format"], "json": raw}}
+        told: dict[str, Any] = {"raw_usage": {"format": self._answer["format"], "json": raw}}
         if left and meter.raise_output(seen["output"]):
             self._report(told | {"basis": "estimated", "outcome": outcome}, estimated)
         elif outcome == "ok":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Callable, Literal
 
@@ -31,8 +32,9 @@ class Weir:
     `url` is Weir's HTTP address (default: the variable WEIR_URL, else this machine's), `key` an API key
     (default: WEIR_KEY). Further arguments attribute every call: `Weir(tenant="acme", team="search")`.
     `fail` says what becomes of a call if Weir does not answer for `timeout_s`: "closed", it is not made;
-    "open", it is made undecided, and counted in `undecided`. One client serves any number of threads
-    and tasks.
+    "open", it is made undecided, and counted in `undecided`. `providers` names the provider behind a host
+    that does not tell it: `{"gateway.internal": "mistral"}`. One client serves any number of threads and
+    tasks.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Weir:
         *,
         fail: Literal["closed", "open"] = "closed",
         timeout_s: float = TIMEOUT_S,
+        providers: Mapping[str, str] | None = None,
         **attribution: str,
     ) -> None:
         unknown = sorted(set(attribution) - set(ATTRIBUTION))
@@ -53,6 +56,7 @@ class Weir:
         key = key if key is not None else os.environ.get("WEIR_KEY")
         self.fail = fail
         self.undecided = 0
+        self.providers = dict(providers or {})
         self.attempts = Attempts()
         self._attribution = attribution
         self._address = (url or os.environ.get("WEIR_URL") or URL, key, timeout_s)

@@ -21,6 +21,7 @@ class Service:
 
     def __init__(self, url: str, key: str | None, timeout_s: float) -> None:
         self._timeout_s = timeout_s
+        self._silent = f"weir at {url} does not answer"
         self._options: dict[str, Any] = {
             "base_url": url,
             "headers": {"x-weir-key": key} if key else {},
@@ -35,7 +36,7 @@ class Service:
             try:
                 answer = _read(self._http.post(path, json=body, timeout=left_s))
             except httpx.TransportError as cause:
-                answer = Unavailable(f"weir does not answer: {_words(cause)}")
+                answer = Unavailable(f"{self._silent}: {_words(cause)}")
             if isinstance(answer, dict):
                 return answer
             last = answer
@@ -50,7 +51,7 @@ class Service:
             try:
                 answer = _read(await http.post(path, json=body, timeout=left_s))
             except httpx.TransportError as cause:
-                answer = Unavailable(f"weir does not answer: {_words(cause)}")
+                answer = Unavailable(f"{self._silent}: {_words(cause)}")
             if isinstance(answer, dict):
                 return answer
             last = answer
@@ -85,7 +86,8 @@ def _tries(timeout_s: float) -> Iterator[tuple[float, float]]:
 def _read(response: httpx.Response) -> dict[str, Any] | Unavailable:
     """The answer, or why to ask again."""
     if response.status_code == 200:
-        return response.json()
+        answer: dict[str, Any] = response.json()
+        return answer
     try:
         told = response.json()
         code, message = told["code"], told["message"]
