@@ -21,6 +21,7 @@ const ASSETS = [
   "bundles/starter",
   "adapters/redis/scripts",
   "examples/trace",
+  "proto/gen/descriptors.binpb",
   "proto/gen/envoy.d.ts",
   "proto/gen/envoy.js",
   "proto/gen/weir.d.ts",

@@ -1,19 +1,29 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Server } from "@grpc/grpc-js";
-import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import type { PackageDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
-import { protoPath as healthProto } from "grpc-health-check";
+import { Reader } from "protobufjs/minimal.js";
 
-const PROTO = join(import.meta.dirname, "../../proto");
+const DESCRIPTORS = join(import.meta.dirname, "../../proto/gen/descriptors.binpb");
 
-const SERVICES = ["decision", "admin", "ledger"].map((name) => `weir/v1/${name}_service.proto`);
-
-/** Lets tools such as grpcurl ask the server for its contract. */
+/**
+ * Lets tools such as grpcurl ask the server for its contract: the descriptors that buf compiled, since Go's
+ * tools refuse those which proto-loader makes of what it has loaded.
+ */
 export function addReflection(server: Server, own: readonly string[]): void {
-  const contract: PackageDefinition = {
-    ...loadSync(SERVICES, { includeDirs: [PROTO], keepCase: true }),
-    ...loadSync(healthProto, { keepCase: true }),
-  };
+  const all = { fileDescriptorProtos: filesIn(readFileSync(DESCRIPTORS)) };
   const services = [...own, "grpc.health.v1.Health"];
-  new ReflectionService(contract, { services }).addToServer(server);
+  new ReflectionService({ all } as unknown as PackageDefinition, { services }).addToServer(server);
+}
+
+/** The files of a FileDescriptorSet, each as its bytes. */
+function filesIn(set: Buffer): Buffer[] {
+  const files: Buffer[] = [];
+  const reader = Reader.create(set);
+  while (reader.pos < reader.len) {
+    reader.uint32();
+    files.push(Buffer.from(reader.bytes()));
+  }
+  return files;
 }

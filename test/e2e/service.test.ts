@@ -154,13 +154,7 @@ describe("a service from start to stop", () => {
     ).fromDescriptor({ file: files });
     const request = root.lookupType("weir.v1.DecideRequest");
     const response = root.lookupType("weir.v1.DecideResponse");
-    // Names are as the contract has them, for nobody has generated others.
-    const { costCenter, ...attribution } = { ...wireIntent("").attribution };
-    const intent = {
-      ...wireIntent("reflected"),
-      attribution: { ...attribution, cost_center: costCenter },
-      tokens: { input: 1_000, output_max: 500 },
-    };
+    const intent = wireIntent("reflected");
     const answer = await new Promise<Buffer>((resolve, reject) => {
       const same = (bytes: Buffer): Buffer => bytes;
       const bytes = Buffer.from(request.encode(request.fromObject({ intent })).finish());
