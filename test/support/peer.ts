@@ -2,10 +2,11 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 
 /** A program that tests talk to, and the Debian package that brings it. */
 export interface Peer {
+  /** Its name, or the whole path of what is never on the PATH. */
   readonly program: string;
   readonly aptPackage: string;
 }
@@ -41,6 +42,7 @@ function toInstall(peer: Peer): string {
 }
 
 function findProgram(program: string): string | undefined {
+  if (isAbsolute(program)) return existsSync(program) ? program : undefined;
   const folders = (process.env["PATH"] ?? "").split(":").filter((folder) => folder !== "");
   const postgres = "/usr/lib/postgresql";
   const versions = existsSync(postgres) ? readdirSync(postgres) : [];
