@@ -39,8 +39,8 @@ export interface Behaviour {
   readonly eventDelayMs?: number;
   /** Closes the connection after so many events; before any answer where it is 0. */
   readonly cutAfterEvents?: number;
-  /** Waits for this before it closes. */
-  readonly beforeCut?: Promise<void>;
+  /** Waits in the middle of a stream. */
+  readonly pause?: { readonly afterEvents: number; readonly until: Promise<void> };
   /** Waits after so many events until the client leaves. */
   readonly hangAfterEvents?: number;
   /** Announces a length on a stream, as some proxies do. */
@@ -251,7 +251,7 @@ async function sendStream(
   let aborted = false;
   for (const [index, { bytes, words }] of events.entries()) {
     if (index === behaviour.hangAfterEvents && !response.destroyed) await once(response, "close");
-    if (index === behaviour.cutAfterEvents) await behaviour.beforeCut;
+    if (index === behaviour.pause?.afterEvents) await behaviour.pause.until;
     if (index === behaviour.cutAfterEvents || response.destroyed) {
       aborted = true;
       break;
