@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { AUDIT_VERIFY } from "./audit.ts";
+import { ENVOY } from "./envoy.ts";
 import { EVALUATIONS } from "./evaluate.ts";
 import { GRPC } from "./grpc.ts";
 import { DECIDE_IN_PROCESS, LOG_APPEND } from "./in-process.ts";
@@ -24,6 +25,7 @@ const BENCHES: readonly Bench[] = [
   AUDIT_VERIFY,
   DECIDE_IN_PROCESS,
   ...GRPC,
+  ...ENVOY,
   REDIS_SCRIPT,
   REDIS_RESERVE_SETTLE,
   ...SDK,
