@@ -39,12 +39,16 @@ export function accessLogService(options: AccessLogOptions): UntypedServiceImple
   return { StreamAccessLogs: stream };
 }
 
+/** Envoy of our profile sends a batch every 200 ms where there is anything to tell. */
+const LAST_BATCH_MS = 500;
+
 /** One open stream of entries; it lives until Envoy leaves or the server closes. */
 class LogStream {
   readonly #call: ServerReadableStream<Message | Malformed, Response>;
   readonly #callback: sendUnaryData<Response>;
   readonly #options: AccessLogOptions;
   readonly #pending = new Set<Promise<void>>();
+  #stops = false;
   #finished = false;
 
   constructor(
@@ -66,13 +70,30 @@ class LogStream {
       return;
     }
     this.#call.on("data", (message: Message | Malformed) => this.#take(message));
-    this.#call.on("end", () => this.stop());
-    this.#call.on("error", () => this.stop());
-    this.#call.on("cancelled", () => this.stop());
+    this.#call.on("end", () => this.#finish());
+    this.#call.on("error", () => this.#finish());
+    this.#call.on("cancelled", () => this.#finish());
   }
 
-  /** Settles what has come, then ends: Envoy opens another stream for what follows. */
+  /**
+   * Ends with the next entries, for what Envoy sends while a stream ends is lost, and it sends in batches:
+   * right after one the next is furthest away. Envoy opens another stream for what follows.
+   */
   stop(): void {
+    this.#stops = true;
+    setTimeout(() => this.#leave(), LAST_BATCH_MS).unref();
+  }
+
+  /** Ends, then settles what has come. */
+  #leave(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#callback(null, {});
+    void Promise.allSettled(this.#pending).then(() => this.#options.entrance.end(this));
+  }
+
+  /** Settles what has come, then ends. */
+  #finish(): void {
     if (this.#finished) return;
     this.#finished = true;
     void Promise.allSettled(this.#pending).then(() => {
@@ -94,6 +115,7 @@ class LogStream {
       });
       this.#pending.add(work);
     }
+    if (this.#stops) this.#leave();
   }
 }
 

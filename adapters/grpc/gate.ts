@@ -10,6 +10,7 @@ export class Gate {
   private readonly inFlightMax: number;
   private inFlight = 0;
   private closed = false;
+  private lastInMs = -Infinity;
   private readonly streams = new Set<Stoppable>();
   private readonly idleWaiters: (() => void)[] = [];
 
@@ -27,6 +28,7 @@ export class Gate {
       );
     }
     this.inFlight += 1;
+    this.lastInMs = performance.now();
   }
 
   /** Ends what one enter began. */
@@ -39,6 +41,12 @@ export class Gate {
   open(stream: Stoppable): void {
     if (this.closed) throw draining();
     this.streams.add(stream);
+    this.lastInMs = performance.now();
+  }
+
+  /** For how long nothing has come in, ms. */
+  quietMs(): number {
+    return performance.now() - this.lastInMs;
   }
 
   /** Forgets a stream that has ended. */

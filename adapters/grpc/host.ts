@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   logVerbosity,
   Server,
@@ -32,6 +33,14 @@ export interface HostOptions {
   readonly messageBytesMax: number;
   /** Age at which a connection is told to be made anew, ms, so that clients spread over replicas. */
   readonly connectionAgeMs?: number;
+  /** How a drain waits for clients that find out by health checks; without it, not at all. */
+  readonly notice?: Notice;
+}
+
+/** Reported as not serving, a server goes on until nothing came in for so long, or this is over. */
+export interface Notice {
+  readonly quietMs: number;
+  readonly maxMs: number;
 }
 
 /** A listening server. */
@@ -39,8 +48,8 @@ export interface GrpcServer {
   /** The port it listens on; 0 on a local socket. */
   readonly port: number;
   /**
-   * Reports itself as not serving, takes nothing new, answers what is in flight and closes; after
-   * `timeoutMs` whatever is left is cut off. Always resolves: true if nothing was cut off.
+   * Reports itself as not serving, gives the notice there is, takes nothing new, answers what is in flight
+   * and closes; after `timeoutMs` whatever is left is cut off. Always resolves: true if nothing was cut off.
    */
   drain(timeoutMs: number): Promise<boolean>;
 }
@@ -49,6 +58,7 @@ const NOT_SERVING = "NOT_SERVING";
 const SERVING = "SERVING";
 /** How long last answers may take to leave once nothing is in flight. */
 const FLUSH_MS = 250;
+const NOTICE_POLL_MS = 20;
 
 /**
  * Listens with the services that are made for the server's gate, and with health. `prepare` adds
@@ -80,8 +90,9 @@ export async function hostServices(
   health.addToServer(server);
   prepare(server);
   const port = await listen(server, options);
-  const stopped = (): void => {
+  const stopped = async (timeoutMs: number): Promise<void> => {
     for (const name of names) health.setStatus(name, NOT_SERVING);
+    if (options.notice !== undefined) await untilQuiet(gate, options.notice, timeoutMs);
   };
   let drained: Promise<boolean> | undefined;
   return {
@@ -115,17 +126,23 @@ function listen(server: Server, options: HostOptions): Promise<number> {
 async function drain(
   server: Server,
   gate: Gate,
-  report: () => void,
+  stopped: (timeoutMs: number) => Promise<void>,
   timeoutMs: number,
 ): Promise<boolean> {
-  report();
+  const startMs = performance.now();
+  await stopped(timeoutMs);
   const answered = gate.close();
   // An open health watch would keep tryShutdown waiting for ever, hence the flush time.
   const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  const clean = await within(answered, timeoutMs);
+  const clean = await within(answered, timeoutMs - (performance.now() - startMs));
   if (clean) await within(closed, FLUSH_MS);
   server.forceShutdown();
   return clean;
+}
+
+async function untilQuiet(gate: Gate, notice: Notice, timeoutMs: number): Promise<void> {
+  const endMs = performance.now() + Math.min(notice.maxMs, timeoutMs);
+  while (gate.quietMs() < notice.quietMs && performance.now() < endMs) await sleep(NOTICE_POLL_MS);
 }
 
 async function within(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
