@@ -72,11 +72,17 @@ export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
   };
 }
 
+/** The data of the starter bundle. */
+export function shippedData(folder = SHIPPED_BUNDLE): BundleData {
+  const text = readFileSync(join(folder, "data.json"), "utf8");
+  return (JSON.parse(text) as { readonly config: BundleData }).config;
+}
+
 /** A copy of the starter bundle with other data and the digest that goes with it. */
-function changedBundle(folder: string, change: Partial<BundleData>): string {
+export function changedBundle(folder: string, change: Partial<BundleData>): string {
   cpSync(SHIPPED_BUNDLE, folder, { recursive: true });
   const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
-  const { config } = read("data.json") as { config: BundleData };
+  const config = shippedData(folder);
   const data = JSON.stringify({ config: { ...config, ...change } });
   const manifest = read(".manifest") as { metadata: { weir: { data_sha256: string } } };
   manifest.metadata.weir.data_sha256 = createHash("sha256").update(data).digest("hex");
