@@ -129,8 +129,12 @@ async function settleEntry(
   const common = entry.commonProperties;
   if (common === null || !FINAL_TYPES.has(common.accessLogType)) return null;
   const metadata = common.metadata?.filterMetadata ?? {};
-  const sealed = textIn(fromStruct(metadata["envoy.filters.http.ext_authz"]), "ticket");
-  if (sealed === "") return "unmatched";
+  const told = fromStruct(metadata["envoy.filters.http.ext_authz"]);
+  const sealed = textIn(told, "ticket");
+  if (sealed === "") {
+    const isUndecided = textIn(told, "effect") === "" && common.upstreamCluster !== "";
+    return isUndecided ? "undecided" : "unmatched";
+  }
   const ticket = tickets.open(sealed);
   if (ticket === null) return "forged";
   const seen = fromStruct(metadata["weir"]);

@@ -12,6 +12,8 @@ export type SettlementResult =
   | "duplicate"
   /** Of no decision of ours: refused calls, health checks, other routes. */
   | "unmatched"
+  /** Reached a provider with nobody having decided: Weir did not answer, and its route is open then. */
+  | "undecided"
   /** A ticket that we did not seal. */
   | "forged"
   /** Contradicts what was settled, or comes too late. */

@@ -106,6 +106,11 @@ describe("T12 access logs", () => {
     expect(await outcomes(entry(""), { commonProperties: {} })).toEqual({ unmatched: 2 });
   });
 
+  test("entries without a ticket that reached a provider passed while a route was open", async () => {
+    const commonProperties = { upstreamCluster: "openai" };
+    expect(await outcomes({ commonProperties })).toEqual({ undecided: 1 });
+  });
+
   test("a ticket that is altered, sealed by another or made up is forged", async () => {
     const ticket = await allowed();
     const [body = "", signature = ""] = ticket.split(".");
