@@ -63,6 +63,7 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
   const storage = overrides.storage ?? (await openLocalStorage(config, clock, onFault));
   const { state, log, ledger, bundles } = storage;
   const grants = new GrantTable(await state.grants());
+  storage.watchGrants?.((all) => grants.follow(all));
   const options = {
     grants,
     inFlightMax: config.inFlightMax,

@@ -35,6 +35,11 @@ export async function openConnection(url: string, commandTimeoutMs: number): Pro
   return client;
 }
 
+/** Another connection to the same place; nothing is sent on it before it is told to connect. */
+export function duplicate(client: RedisClient): RedisClient {
+  return client instanceof Redis ? client.duplicate() : client.duplicate();
+}
+
 /** Waits for an answer; whatever goes wrong on the way is `state.unavailable`. */
 export async function answered<Reply>(reply: Promise<Reply>): Promise<Reply> {
   try {

@@ -1,6 +1,7 @@
 import type { Freeze, Grant, TenantFreeze } from "../../engine/reservation/reservation.ts";
-import { answered, type RedisClient } from "./connection.ts";
+import { answered, duplicate, type RedisClient } from "./connection.ts";
 import {
+  CONTROLS,
   GRANTS,
   PLATFORM_FREEZES,
   TENANT_TAGS,
@@ -11,7 +12,10 @@ import {
 import { decodeFreeze } from "./reply.ts";
 import { Script, ScriptCall } from "./scripts.ts";
 
+/** A freeze of the platform is read again after so long where nobody watches. */
 const REREAD_MS = 1_000;
+/** While watching, between two looks, should a push be lost. */
+const WATCH_MS = 500;
 const DAY_MS = 86_400_000;
 
 /** What operators set: freezes of a tenant beside its state, those of the platform and grants apart. */
@@ -26,7 +30,7 @@ export class Controls {
     this.#client = client;
   }
 
-  /** Freezes of the whole platform among these scopes; read at most once a second. */
+  /** Freezes of the whole platform among these scopes. */
   async frozen(scopes: readonly string[]): Promise<readonly Freeze[]> {
     if (performance.now() - this.#readAtMs > REREAD_MS) {
       this.#reading ??= this.#read().finally(() => (this.#reading = null));
@@ -36,18 +40,50 @@ export class Controls {
     return scopes.flatMap((scope) => this.#platform.get(scope) ?? []);
   }
 
+  /**
+   * Follows what any node sets: the platform's freezes are always at hand, and `onGrants` is told of all
+   * grants at every change and every half second. Ends with the function it returns.
+   */
+  watch(onGrants: (grants: readonly Grant[]) => void): () => void {
+    const listener = duplicate(this.#client);
+    let timer: NodeJS.Timeout;
+    let stopped = false;
+    const look = async (): Promise<void> => {
+      clearTimeout(timer);
+      try {
+        await this.#read();
+        const grants = await this.grants();
+        if (!stopped) onGrants(grants);
+      } catch {
+        // What was read last stays in force.
+      }
+      clearTimeout(timer);
+      if (!stopped) timer = setTimeout(() => void look(), WATCH_MS).unref();
+    };
+    listener.on("error", () => undefined);
+    listener.on("ready", () => void listener.subscribe(CONTROLS).catch(() => undefined));
+    listener.on("message", () => void look());
+    void listener.connect().catch(() => undefined);
+    void look();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      listener.disconnect();
+    };
+  }
+
   async freeze(tenant: string, freeze: Freeze): Promise<void> {
     const { scope } = freeze;
     const text = JSON.stringify({ ...freeze, tenant });
     if (tenant === "*") await answered(this.#client.hset(PLATFORM_FREEZES, scope, text));
     else await this.#set(tenant, scope, text);
-    this.#readAtMs = Number.NEGATIVE_INFINITY;
+    await this.#changed();
   }
 
   async unfreeze(tenant: string, scope: string): Promise<void> {
     if (tenant === "*") await answered(this.#client.hdel(PLATFORM_FREEZES, scope));
     else await this.#set(tenant, scope, "");
-    this.#readAtMs = Number.NEGATIVE_INFINITY;
+    await this.#changed();
   }
 
   /** "" lifts it. */
@@ -70,9 +106,9 @@ export class Controls {
   }
 
   async grant(grant: Grant): Promise<void> {
-    const { amount, budget, id, tenant } = grant;
-    const kept = JSON.stringify({ ...grant, amount: String(amount) });
-    await answered(this.#client.hset(GRANTS, JSON.stringify([tenant, budget, id]), kept));
+    const kept = JSON.stringify({ ...grant, amount: String(grant.amount) });
+    await answered(this.#client.hset(GRANTS, grantField(grant), kept));
+    await this.#changed();
   }
 
   async grants(): Promise<readonly Grant[]> {
@@ -85,10 +121,15 @@ export class Controls {
 
   /** Lets go of grants that ended a day before. */
   async forgetGrants(nowMs: number): Promise<void> {
-    for (const { budget, id, tenant, untilMs } of await this.grants()) {
-      if (untilMs > nowMs - DAY_MS) continue;
-      await answered(this.#client.hdel(GRANTS, JSON.stringify([tenant, budget, id])));
-    }
+    const ended = (await this.grants()).filter(({ untilMs }) => untilMs < nowMs - DAY_MS);
+    if (ended.length === 0) return;
+    await answered(this.#client.hdel(GRANTS, ...ended.map(grantField)));
+  }
+
+  /** Tells every node; one that does not hear it looks within a second. */
+  async #changed(): Promise<void> {
+    this.#readAtMs = Number.NEGATIVE_INFINITY;
+    await this.#client.publish(CONTROLS, "").catch(() => undefined);
   }
 
   async #read(): Promise<void> {
@@ -101,3 +142,7 @@ export class Controls {
 }
 
 const NONE: readonly Freeze[] = Object.freeze([]);
+
+function grantField({ budget, id, tenant }: Grant): string {
+  return JSON.stringify([tenant, budget, id]);
+}

@@ -8,6 +8,8 @@ export const PREFIX = "weir:2:";
 /** Freezes of the whole platform, grants of everyone, and the tags of every tenant that ever reserved. */
 export const PLATFORM_FREEZES = `${PREFIX}freezes`;
 export const GRANTS = `${PREFIX}grants`;
+/** Channel on which a change of either is told. */
+export const CONTROLS = `${PREFIX}controls`;
 export const TENANT_TAGS = `${PREFIX}tags`;
 
 /** Names stand in keys by their digest, so that no key holds what a customer wrote. */

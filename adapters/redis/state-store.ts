@@ -269,6 +269,11 @@ export class RedisStateStore implements StateStore {
     return this.#controls.grants();
   }
 
+  /** Tells of all grants at every change any node makes, within a second; ends with what it returns. */
+  watch(onGrants: (grants: readonly Grant[]) => void): () => void {
+    return this.#controls.watch(onGrants);
+  }
+
   velocity(request: VelocityRequest): Promise<readonly ScopeStatus[]> {
     return readVelocity(this.#client, request);
   }

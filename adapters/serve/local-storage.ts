@@ -81,6 +81,7 @@ export async function openLocalStorage(
       masks,
       lastMs: kept.lastMs,
       state: kept.state,
+      watchGrants: kept.watchGrants,
       log,
       ledger,
       logFolder: layout.log,
@@ -95,13 +96,15 @@ export async function openLocalStorage(
 
 interface OpenedState {
   readonly state: StateStore;
+  readonly watchGrants: Storage["watchGrants"];
   readonly lastMs: number;
   close(): void;
 }
 
 async function rebuilt(opened: Opened, onNote: (note: WeirError) => void): Promise<OpenedState> {
   const state = new MemoryStateStore();
-  return { close: () => undefined, lastMs: await recover(state, opened, onNote), state };
+  const lastMs = await recover(state, opened, onNote);
+  return { close: () => undefined, lastMs, state, watchGrants: null };
 }
 
 /** State that outlives this process, in Redis: only what this node owed is finished. */
@@ -114,7 +117,13 @@ async function shared(
   try {
     const state = new RedisStateStore(client);
     const { lastMs } = await finishOwed(state, opened, onNote);
-    return { close: () => client.disconnect(), lastMs, state };
+    const ends = [() => client.disconnect()];
+    return {
+      close: () => ends.forEach((end) => end()),
+      lastMs,
+      state,
+      watchGrants: (onGrants) => void ends.push(state.watch(onGrants)),
+    };
   } catch (thrown) {
     client.disconnect();
     throw thrown;

@@ -1,9 +1,8 @@
 import type { Grant } from "./reservation.ts";
 
 /**
- * The grants in force on one node: filled from the store at start, and by what is granted here. It
- * spares every decision a round trip. A fleet has to push grants to its nodes, or they act on the
- * node that made them alone until the others start again.
+ * The grants in force on one node: filled from the store at start, by what is granted here, and, in a
+ * fleet, by what the store says the others granted. It spares every decision a round trip.
  */
 export class GrantTable {
   readonly #byBudget = new Map<string, Grant[]>();
@@ -19,6 +18,14 @@ export class GrantTable {
       ({ id, untilMs }) => id !== grant.id && untilMs > grant.atMs,
     );
     this.#byBudget.set(key, [...others, grant]);
+  }
+
+  /** Takes in those of the store that were made elsewhere. */
+  follow(grants: Iterable<Grant>): void {
+    for (const grant of grants) {
+      const known = this.#byBudget.get(keyOf(grant.tenant, grant.budget)) ?? NONE;
+      if (!known.some(({ atMs, id }) => id === grant.id && atMs >= grant.atMs)) this.add(grant);
+    }
   }
 
   /** Grants of a budget in force at a time, the oldest first. */

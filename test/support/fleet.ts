@@ -7,7 +7,7 @@ import { type Config, loadConfig } from "../../adapters/config.ts";
 import { readLog } from "../../adapters/embedded/segments.ts";
 import { openConnection } from "../../adapters/redis/connection.ts";
 import { RedisStateStore } from "../../adapters/redis/state-store.ts";
-import { type Service, startService } from "../../adapters/serve.ts";
+import { type Engine, openEngine, type Service, startService } from "../../adapters/serve.ts";
 import { dataLayout } from "../../adapters/serve/local-storage.ts";
 import type { WeirError } from "../../engine/errors.ts";
 import type { BundleData } from "../../engine/policy/bundle-data.ts";
@@ -22,6 +22,8 @@ export interface Fleet {
   readonly faults: WeirError[];
   /** Starts a node; a name that was used before gets its data folder again. `flags` are further settings. */
   start(name: string, flags?: Readonly<Record<string, string>>): Promise<Service>;
+  /** The engine of such a node without its servers; nothing sweeps. */
+  open(name: string, flags?: Readonly<Record<string, string>>): Promise<Engine>;
   /** What the node of that name has written. */
   lines(name: string): readonly LogLine[];
   /** The data folder of the node of that name. */
@@ -35,6 +37,7 @@ export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
   const redis = await startTestRedis();
   const client = await openConnection(redis.url, 20_000);
   const services: Service[] = [];
+  const engines: Engine[] = [];
   const faults: WeirError[] = [];
   const configOf = (name: string, flags: Readonly<Record<string, string>>): Promise<Config> =>
     loadConfig({
@@ -54,6 +57,7 @@ export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
   return {
     close: async () => {
       for (const service of services) await service.stop();
+      for (const engine of engines) await engine.close();
       client.disconnect();
       await redis.close();
       rmSync(cwd, { force: true, recursive: true });
@@ -67,6 +71,12 @@ export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
       const service = await startService(await configOf(name, flags), { onFault });
       services.push(service);
       return service;
+    },
+    open: async (name, flags = {}) => {
+      const onFault = (fault: WeirError): void => void faults.push(fault);
+      const engine = await openEngine(await configOf(name, flags), { onFault });
+      engines.push(engine);
+      return engine;
     },
     store: new RedisStateStore(client),
   };
