@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { NoteVerifier } from "../../engine/audit/note.ts";
+import { type StateAddress, stateAddress } from "./state-address.ts";
 import {
   type Address,
   address,
@@ -9,7 +10,6 @@ import {
   ledgerStore,
   optional,
   path,
-  stateStore,
   type ValueType,
   choices,
   identifier,
@@ -28,9 +28,9 @@ export interface Settings {
   readonly envoyJwtKey: string;
   readonly envoyUnmetered: "allow" | "block";
   readonly data: string;
-  /** "memory", or the URL of a Redis. */
-  readonly state: string;
+  readonly state: StateAddress;
   readonly stateTimeoutMs: number;
+  readonly stateReplicas: number;
   /** "sqlite", "off", or the URL of a Postgres. */
   readonly ledger: string;
   readonly bundle: string;
@@ -114,15 +114,21 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
   },
   state: {
     name: "state",
-    type: stateStore(),
+    type: stateAddress(),
     default: "memory",
-    doc: "where budgets, velocity and freezes are kept: a Redis, redis:// or rediss://, is shared by a fleet",
+    doc: "where budgets, velocity and freezes are kept: a Redis is shared by a fleet",
   },
   stateTimeoutMs: {
     name: "state_timeout",
     type: duration(10, 60_000),
     default: "500ms",
     doc: "how long an answer of the Redis is waited for; then the state is unavailable",
+  },
+  stateReplicas: {
+    name: "state_replicas",
+    type: integer(0, 10),
+    default: "0",
+    doc: "replicas of the Redis that must have a hold or a charge before it counts as made",
   },
   ledger: {
     name: "ledger",

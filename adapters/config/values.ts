@@ -121,21 +121,6 @@ export function optional<Value>(type: ValueType<Value>): ValueType<Value | null>
   };
 }
 
-/** "memory", or the URL of a Redis; the value is the text itself. */
-export function stateStore(): ValueType<string> {
-  return {
-    accepts: "memory, or a URL such as redis://user:password@host:6379/0 or rediss://host:6380",
-    placeholder: "memory|URL",
-    read: (text) => (text === "memory" || isRedisUrl(text) ? text : undefined),
-  };
-}
-
-function isRedisUrl(text: string): boolean {
-  if (!/^rediss?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false;
-  const { hash, hostname, pathname, search } = new URL(text);
-  return hostname !== "" && hash === "" && search === "" && /^(\/[0-9]{0,3})?$/.test(pathname);
-}
-
 /** "sqlite", "off", or the URL of a Postgres; the value is the text itself. */
 export function ledgerStore(): ValueType<string> {
   return {

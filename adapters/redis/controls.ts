@@ -10,7 +10,7 @@ import {
   tenantKeys,
 } from "./keys.ts";
 import { decodeFreeze } from "./reply.ts";
-import { Script, ScriptCall } from "./scripts.ts";
+import { Script, ScriptCall, type ScriptHost } from "./scripts.ts";
 
 /** A freeze of the platform is read again after so long where nobody watches. */
 const REREAD_MS = 1_000;
@@ -20,14 +20,16 @@ const DAY_MS = 86_400_000;
 
 /** What operators set: freezes of a tenant beside its state, those of the platform and grants apart. */
 export class Controls {
+  readonly #host: ScriptHost;
   readonly #client: RedisClient;
   readonly #freeze = new Script("freeze");
   #platform: ReadonlyMap<string, Freeze> = new Map();
   #readAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | null = null;
 
-  constructor(client: RedisClient) {
-    this.#client = client;
+  constructor(host: ScriptHost) {
+    this.#host = host;
+    this.#client = host.client;
   }
 
   /** Freezes of the whole platform among these scopes. */
@@ -93,7 +95,7 @@ export class Controls {
     const call = new ScriptCall()
       .key(keys.state, keys.freezes)
       .value(fields.freezes, scope, text, fields.freeze(scope));
-    await this.#freeze.run(this.#client, call);
+    await this.#freeze.run(this.#host, call);
   }
 
   async freezes(): Promise<readonly TenantFreeze[]> {

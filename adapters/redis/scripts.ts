@@ -2,9 +2,16 @@ import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { answered, type RedisClient } from "./connection.ts";
+import { answered, type RedisClient, unavailable } from "./connection.ts";
+import type { Replicas } from "./replicas.ts";
 
 const FOLDER = join(import.meta.dirname, "scripts");
+
+/** Where scripts run, and the replicas that must have what they wrote. */
+export interface ScriptHost {
+  readonly client: RedisClient;
+  readonly replicas: Replicas;
+}
 
 export type Value = string | number | bigint | boolean;
 
@@ -41,20 +48,28 @@ export class Script {
   }
 
   /** @throws WeirError `state.unavailable`, whatever went wrong */
-  async run(client: RedisClient, { keys, values }: ScriptCall): Promise<ScriptReply> {
-    const rest = [String(keys.length), ...keys, ...values];
+  async run(on: ScriptHost, call: ScriptCall): Promise<ScriptReply> {
     try {
-      return (await client.callBuffer("evalsha", [this.digest, ...rest])) as ScriptReply;
+      return await send(on, call, "evalsha", this.digest);
     } catch (thrown) {
       const isUnknown = thrown instanceof Error && thrown.message.startsWith("NOSCRIPT");
-      const again = isUnknown ? client.callBuffer("eval", [this.text, ...rest]) : refuse(thrown);
-      return (await answered(again)) as ScriptReply;
+      if (!isUnknown) throw unavailable(thrown);
+      return answered(send(on, call, "eval", this.text));
     }
   }
 }
 
-function refuse(thrown: unknown): Promise<never> {
-  return Promise.reject(thrown);
+async function send(
+  { client, replicas }: ScriptHost,
+  { keys, values }: ScriptCall,
+  command: "eval" | "evalsha",
+  script: string,
+): Promise<ScriptReply> {
+  const parameters = [script, String(keys.length), ...keys, ...values];
+  const reply = client.callBuffer(command, parameters) as Promise<ScriptReply>;
+  const [key = ""] = keys;
+  const [answer] = await Promise.all([reply, replicas.have(key)]);
+  return answer;
 }
 
 /**

@@ -17,16 +17,17 @@ import type {
   VelocityRequest,
 } from "../../engine/reservation/reservation.ts";
 import { kindsOf, passAsk } from "./asking.ts";
-import { answered, type RedisClient, unavailable } from "./connection.ts";
+import { answered, type RedisClient } from "./connection.ts";
 import { Controls } from "./controls.ts";
 import { Doubts } from "./doubts.ts";
 import { decisionKeys, type TagKeys, TENANT_TAGS } from "./keys.ts";
 import { countOpen, readBalances, readVelocity } from "./looks.ts";
 import { flatHolds, flatScopes, linksOf, planText, runKeys } from "./plan.ts";
 import { decodeEnd, decodeSettlement, decodeSnapshot, noEnd, UNKNOWN_SETTLEMENT } from "./reply.ts";
-import { Reservations } from "./reservations.ts";
+import { Replicas } from "./replicas.ts";
+import { lost, Reservations } from "./reservations.ts";
 import { restoreCall } from "./restore.ts";
-import { Script, ScriptCall, type ScriptReply } from "./scripts.ts";
+import { Script, ScriptCall, type ScriptHost, type ScriptReply } from "./scripts.ts";
 import { Sweep } from "./sweep.ts";
 
 // Should the server have lost a tenant's tag.
@@ -38,6 +39,7 @@ const TAG_AGAIN_MS = 60_000;
  */
 export class RedisStateStore implements StateStore {
   readonly #client: RedisClient;
+  readonly #host: ScriptHost;
   readonly #controls: Controls;
   readonly #reservations: Reservations;
   readonly #tags = new Map<string, number>();
@@ -52,11 +54,13 @@ export class RedisStateStore implements StateStore {
     settle: new Script("settle"),
   };
 
-  constructor(client: RedisClient) {
+  /** `replicas`: how many must have a change before it counts as made. */
+  constructor(client: RedisClient, replicas = { count: 0, timeoutMs: 0 }) {
     this.#client = client;
-    this.#controls = new Controls(client);
-    this.#reservations = new Reservations(client);
-    this.#sweep = new Sweep(client, this.#reservations, this.#doubts, (nowMs) =>
+    this.#host = { client, replicas: new Replicas(client, replicas) };
+    this.#controls = new Controls(this.#host);
+    this.#reservations = new Reservations(this.#host);
+    this.#sweep = new Sweep(this.#host, this.#reservations, this.#doubts, (nowMs) =>
       this.#controls.forgetGrants(nowMs),
     );
   }
@@ -114,11 +118,11 @@ export class RedisStateStore implements StateStore {
     script: Script,
     call: ScriptCall,
   ): Promise<ScriptReply> {
-    const reply = await script.run(this.#client, call);
+    const reply = await script.run(this.#host, call);
     if (String(reply[0]) !== "windows") return reply;
     const fields = kindsOf(scopes).flatMap(({ field, packed }) => [field, packed]);
     await answered(this.#client.hset(keys.state, ...fields));
-    return script.run(this.#client, call);
+    return script.run(this.#host, call);
   }
 
   async adjust(request: AdjustRequest): Promise<AdjustReply> {
@@ -153,7 +157,7 @@ export class RedisStateStore implements StateStore {
       .key(keys.reservation(decisionId), keys.intent(links.intent))
       .value(decisionId, JSON.stringify(decision), decision.effect)
       .value(decision.decidedAtMs + decision.retryAfterMs);
-    const [kind] = await this.#scripts.conclude.run(this.#client, call);
+    const [kind] = await this.#scripts.conclude.run(this.#host, call);
     if (String(kind) === "unknown") throw lost(decisionId);
   }
 
@@ -219,9 +223,8 @@ export class RedisStateStore implements StateStore {
   }
 
   /** Whether a reservation is there and has not ended. */
-  async isOpen(decisionId: string): Promise<boolean> {
-    const [state] = await this.#reservations.fields(decisionId, ["state"]);
-    return state === "judging" || state === "open";
+  isOpen(decisionId: string): Promise<boolean> {
+    return this.#reservations.isOpen(decisionId);
   }
 
   /** How a reservation ended, or null; for whoever has to append its entry. */
@@ -245,7 +248,7 @@ export class RedisStateStore implements StateStore {
 
   async restore(stored: StoredDecision, nowMs: number): Promise<void> {
     await this.#tell(stored.record.tenant);
-    await this.#scripts.restore.run(this.#client, restoreCall(stored, nowMs));
+    await this.#scripts.restore.run(this.#host, restoreCall(stored, nowMs));
   }
 
   async freeze(tenant: string, freeze: Freeze): Promise<void> {
@@ -294,8 +297,4 @@ export class RedisStateStore implements StateStore {
     await answered(this.#client.sadd(TENANT_TAGS, tenantTag(tenant)));
     this.#tags.set(tenant, now);
   }
-}
-
-function lost(decisionId: string): Error {
-  return unavailable(new Error(`it has lost reservation ${decisionId}`));
 }

@@ -4,7 +4,7 @@ import type { Doubts } from "./doubts.ts";
 import { decisionKeys, PREFIX, tagKeys, TENANT_TAGS } from "./keys.ts";
 import { decodeEnd, noEnd, textOf } from "./reply.ts";
 import type { Reservations } from "./reservations.ts";
-import { Script, ScriptCall } from "./scripts.ts";
+import { Script, ScriptCall, type ScriptHost } from "./scripts.ts";
 
 /** Reservations that one sweep ends at the same time. */
 const ENDS_AT_ONCE = 32;
@@ -17,6 +17,7 @@ const FIELDS_AT_ONCE = 500;
 
 /** Ends reservations past their deadline, whichever node made them; each is ended by one sweep alone. */
 export class Sweep {
+  readonly #host: ScriptHost;
   readonly #client: RedisClient;
   readonly #reservations: Reservations;
   readonly #doubts: Doubts;
@@ -26,13 +27,14 @@ export class Sweep {
   #housekeptMs = Number.NEGATIVE_INFINITY;
 
   constructor(
-    client: RedisClient,
+    host: ScriptHost,
     reservations: Reservations,
     doubts: Doubts,
     forgetGrants: (nowMs: number) => Promise<void>,
   ) {
     this.#forgetGrants = forgetGrants;
-    this.#client = client;
+    this.#host = host;
+    this.#client = host.client;
     this.#reservations = reservations;
     this.#doubts = doubts;
   }
@@ -125,7 +127,7 @@ export class Sweep {
       const call = new ScriptCall()
         .key(keys.state, keys.balances)
         .value(nowMs, nowMs - IDLE_MS, nowMs - DAY_MS, state, balances, FIELDS_AT_ONCE);
-      const reply = await this.#forget.run(this.#client, call);
+      const reply = await this.#forget.run(this.#host, call);
       [state, balances] = [textOf(reply[0]), textOf(reply[1])];
     }
   }

@@ -12,7 +12,7 @@ import { lockFolder } from "../embedded/lock.ts";
 import type { SegmentedLog } from "../embedded/log.ts";
 import { recoverState } from "../memory/recover.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
-import { openConnection } from "../redis/connection.ts";
+import { openConnection, type RedisAddress } from "../redis/connection.ts";
 import { RedisStateStore } from "../redis/state-store.ts";
 import { userName } from "../system/user.ts";
 import { AuditLog } from "./audit-log.ts";
@@ -63,9 +63,9 @@ export async function openLocalStorage(
     if (log.repaired !== "") onNote(new WeirError("log.corrupt", `repaired: ${log.repaired}`));
     const ledger = new SegmentLedger(layout.log);
     const opened = { audit, bundles, clock, ledger, log, lines: () => audit.recall() };
-    const kept = await (config.state === "memory"
+    const kept = await (config.state.kind === "memory"
       ? rebuilt(opened, onNote)
-      : shared(config, opened, onNote));
+      : shared(config.state, config, opened, onNote));
     // Whatever is still to be written is, before the state goes.
     closers.unshift(() => kept.close());
     await audit.begin();
@@ -109,13 +109,18 @@ async function rebuilt(opened: Opened, onNote: (note: WeirError) => void): Promi
 
 /** State that outlives this process, in Redis: only what this node owed is finished. */
 async function shared(
-  { state: url, stateTimeoutMs }: Config,
+  address: RedisAddress,
+  { stateReplicas, stateTimeoutMs }: Config,
   opened: Opened,
   onNote: (note: WeirError) => void,
 ): Promise<OpenedState> {
-  const client = await openConnection(url, stateTimeoutMs);
+  const client = await openConnection(address, stateTimeoutMs);
   try {
-    const state = new RedisStateStore(client);
+    const state = new RedisStateStore(client, {
+      count: stateReplicas,
+      // Its answer must come before the call is given up.
+      timeoutMs: Math.max(1, Math.floor(stateTimeoutMs * 0.8)),
+    });
     const { lastMs } = await finishOwed(state, opened, onNote);
     const ends = [() => client.disconnect()];
     return {
@@ -191,7 +196,7 @@ async function noteMode(audit: AuditLog, mode: Config["mode"]): Promise<void> {
 function refuseSplitPersons({ state }: Config, bundles: BundleSource): void {
   const fields = bundles.current().data.masking?.fields ?? [];
   const counted = fields.find((path) => path.startsWith("attribution."));
-  if (state === "memory" || counted === undefined) return;
+  if (state.kind === "memory" || counted === undefined) return;
   const message = `the bundle masks ${counted}, and the state is shared by nodes that do not share salts; accepted is state memory`;
   throw new WeirError("config.invalid", message);
 }

@@ -68,7 +68,7 @@ async function withRedis(work: (opened: Opened) => Promise<Measured>): Promise<M
   const redis = await startTestRedis();
   const clients: RedisClient[] = [];
   const open = async (): Promise<RedisStateStore> => {
-    const client = await openConnection(redis.url, 20_000);
+    const client = await openConnection(redis.address, 20_000);
     clients.push(client);
     return new RedisStateStore(client);
   };

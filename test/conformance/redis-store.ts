@@ -17,7 +17,7 @@ export async function startRedisUnderTest(
   const server = await startTestRedis(options);
   const clients: Awaited<ReturnType<typeof openConnection>>[] = [];
   const join = async (): Promise<RedisStateStore> => {
-    const client = await openConnection(server.url, 20_000);
+    const client = await openConnection(server.address, 20_000);
     clients.push(client);
     return new RedisStateStore(client);
   };

@@ -149,6 +149,12 @@ test.each([
   "redis://host:99999",
   "redis://host/x",
   "redis://host:6379/0?family=6",
+  "redis://host:6379,host:6380",
+  "redis+cluster://host:6379/0",
+  "redis+cluster://host:6379,",
+  "redis+sentinel://host:26379",
+  "redis+sentinel://host:26379/two words",
+  "redis://us%er@host",
 ])("state %j is refused by its name", async (state) => {
   const options = { cwd: ".", env: {}, flags: { state } };
   await expect(loadConfig(options)).rejects.toMatchObject({ code: "config.invalid" });

@@ -35,7 +35,7 @@ export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
   const cwd = mkdtempSync(join(tmpdir(), "weir-fleet-"));
   const bundle = changedBundle(join(cwd, "bundle"), data);
   const redis = await startTestRedis();
-  const client = await openConnection(redis.url, 20_000);
+  const client = await openConnection(redis.address, 20_000);
   const services: Service[] = [];
   const engines: Engine[] = [];
   const faults: WeirError[] = [];

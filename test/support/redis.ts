@@ -6,11 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { Redis } from "ioredis";
 
+import { stateAddress } from "../../adapters/config/state-address.ts";
+import type { RedisAddress } from "../../adapters/redis/connection.ts";
 import { freePort, providePeer } from "./peer.ts";
 
 /** A redis-server of a test's own, in memory only. */
 export interface TestRedis {
   readonly url: string;
+  readonly address: RedisAddress;
   /** Kills the server as a crash would; what it held is gone. */
   stop(): Promise<void>;
   /** Stops answering, keeps its connections and what it is sent meanwhile. */
@@ -54,6 +57,7 @@ export async function startTestRedis({ cluster = false } = {}): Promise<TestRedi
   await start();
   return {
     url,
+    address: addressOf(url),
     pause: () => void server?.kill("SIGSTOP"),
     resume: async () => {
       server?.kill("SIGCONT");
@@ -73,6 +77,13 @@ export async function startTestRedis({ cluster = false } = {}): Promise<TestRedi
       return client;
     },
   };
+}
+
+/** The address that a URL of `state` stands for. */
+export function addressOf(url: string): RedisAddress {
+  const address = stateAddress().read(url, "/");
+  if (address === undefined || address.kind === "memory") throw new Error(`no Redis: ${url}`);
+  return address;
 }
 
 /** A cluster of one node: whatever spans slots is refused. */
