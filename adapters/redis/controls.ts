@@ -77,14 +77,16 @@ export class Controls {
   async freeze(tenant: string, freeze: Freeze): Promise<void> {
     const { scope } = freeze;
     const text = JSON.stringify({ ...freeze, tenant });
-    if (tenant === "*") await answered(this.#client.hset(PLATFORM_FREEZES, scope, text));
-    else await this.#set(tenant, scope, text);
+    if (tenant === "*") {
+      await this.#replicated(this.#client.hset(PLATFORM_FREEZES, scope, text), PLATFORM_FREEZES);
+    } else await this.#set(tenant, scope, text);
     await this.#changed();
   }
 
   async unfreeze(tenant: string, scope: string): Promise<void> {
-    if (tenant === "*") await answered(this.#client.hdel(PLATFORM_FREEZES, scope));
-    else await this.#set(tenant, scope, "");
+    if (tenant === "*") {
+      await this.#replicated(this.#client.hdel(PLATFORM_FREEZES, scope), PLATFORM_FREEZES);
+    } else await this.#set(tenant, scope, "");
     await this.#changed();
   }
 
@@ -109,7 +111,7 @@ export class Controls {
 
   async grant(grant: Grant): Promise<void> {
     const kept = JSON.stringify({ ...grant, amount: String(grant.amount) });
-    await answered(this.#client.hset(GRANTS, grantField(grant), kept));
+    await this.#replicated(this.#client.hset(GRANTS, grantField(grant), kept), GRANTS);
     await this.#changed();
   }
 
@@ -126,6 +128,11 @@ export class Controls {
     const ended = (await this.grants()).filter(({ untilMs }) => untilMs < nowMs - DAY_MS);
     if (ended.length === 0) return;
     await answered(this.#client.hdel(GRANTS, ...ended.map(grantField)));
+  }
+
+  /** A write to a key, once as many replicas as are asked for have it. */
+  async #replicated(write: Promise<unknown>, key: string): Promise<void> {
+    await answered(Promise.all([write, this.#host.replicas.have(key)]));
   }
 
   /** Tells every node; one that does not hear it looks within a second. */

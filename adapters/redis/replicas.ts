@@ -58,9 +58,9 @@ export class Replicas {
 
 const SLOTS = 16_384;
 
-/** Slot of a key in a cluster: CRC-16/XMODEM of what stands between its braces. */
+/** Slot of a key in a cluster: CRC-16/XMODEM of what stands between its braces, else of all of it. */
 function slotOf(key: string): number {
-  const tag = key.slice(key.indexOf("{") + 1, key.indexOf("}"));
+  const tag = /\{([^}]+)\}/.exec(key)?.[1] ?? key;
   let crc = 0;
   for (const byte of Buffer.from(tag)) {
     crc ^= byte << 8;
