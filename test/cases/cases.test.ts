@@ -74,7 +74,7 @@ describe("over gRPC, with Redis", () => {
 
   beforeAll(async () => {
     redis = await startTestRedis();
-    client = await openConnection(redis.url, 20_000);
+    client = await openConnection(redis.address, 20_000);
     admin = redis.connect();
   });
 
