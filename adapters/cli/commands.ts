@@ -6,6 +6,7 @@ import { ENVOY_COMMANDS } from "./groups/envoy.ts";
 import { LEDGER_COMMANDS } from "./groups/ledger.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
 import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
+import { STATE_COMMANDS } from "./groups/state.ts";
 import { reportCommands } from "./groups/report.ts";
 import { SERVER_FLAGS } from "./server-flags.ts";
 
@@ -195,6 +196,7 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/key-revoke.ts"),
   },
   ...LEDGER_COMMANDS,
+  ...STATE_COMMANDS,
   ...AUDIT_COMMANDS,
   ...ENVOY_COMMANDS,
   ...whereShipped({

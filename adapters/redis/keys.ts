@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 
+import { tenantOfInstance } from "../../engine/reservation/budgets.ts";
 import { decisionTag, tenantTag } from "../../engine/decision/decision-id.ts";
 
 /** Every key starts so; another number is another layout, and the two never meet. */
@@ -10,6 +11,8 @@ export const PLATFORM_FREEZES = `${PREFIX}freezes`;
 export const GRANTS = `${PREFIX}grants`;
 /** Channel on which a change of either is told. */
 export const CONTROLS = `${PREFIX}controls`;
+/** Names of the nodes' logs, and when each last said so, epoch ms. */
+export const NODES = `${PREFIX}nodes`;
 export const TENANT_TAGS = `${PREFIX}tags`;
 
 /** Names stand in keys by their digest, so that no key holds what a customer wrote. */
@@ -44,6 +47,11 @@ export function tagKeys(tag: string): TagKeys {
 
 export function decisionKeys(decisionId: string): TagKeys {
   return tagKeys(decisionTag(decisionId));
+}
+
+/** Keys of the tag that a budget instance is kept under. */
+export function instanceKeys(instance: string): TagKeys {
+  return tenantKeys(tenantOfInstance(instance));
 }
 
 export function tenantKeys(tenant: string): TagKeys {

@@ -50,6 +50,13 @@ export async function readVelocity(
   return busiest([...found.values()], top);
 }
 
+/** Every open reservation, the past ones that no sweep has ended among them. */
+export async function readOpen(client: RedisClient): Promise<readonly string[]> {
+  const tags = await answered(client.smembers(TENANT_TAGS));
+  const found = tags.map((tag) => client.zrange(tagKeys(tag).deadlines, "0", "-1"));
+  return (await answered(Promise.all(found))).flat();
+}
+
 export async function countOpen(client: RedisClient): Promise<number> {
   const tags = await answered(client.smembers(TENANT_TAGS));
   const counts = tags.map((tag) => client.zcard(tagKeys(tag).deadlines));

@@ -53,6 +53,22 @@ export function runKeys(keys: TagKeys, { parent, run }: Links): readonly string[
   return [run, parent].filter((digest) => digest !== "").map((digest) => keys.run(digest));
 }
 
+/** What a reservation holds on each instance, from its fields: scripts/include/reservation.lua. */
+export function heldOf(
+  plan: string,
+  holds: string | null,
+  amounts: string,
+): ReadonlyMap<string, bigint> {
+  const asked = (JSON.parse(plan) as readonly unknown[])[6] as readonly unknown[];
+  const flat = holds === null ? asked : (JSON.parse(holds) as readonly unknown[]);
+  const figures = amounts.split(" ");
+  const found = new Map<string, bigint>();
+  for (let at = 0; at * 7 < flat.length; at += 1) {
+    found.set(String(flat[at * 7]), BigInt(figures[at * 2] || "0"));
+  }
+  return found;
+}
+
 /** Holds, by sevens. */
 export function flatHolds(holds: readonly Hold[]): readonly (string | number)[] {
   return holds.flatMap(({ amount, budget, endsAtMs, instance, mode, onExpiryAmount, unit }) => [

@@ -1,4 +1,4 @@
-import { type RestoredReservation, restoredReservation } from "../../engine/ledger/restored.ts";
+import { restoredReservation, stillHeld } from "../../engine/ledger/restored.ts";
 import { LIMITS } from "../../engine/limits.ts";
 import { firstInput, type StoredDecision } from "../../engine/record/record.ts";
 import { recordedAnswer } from "../../engine/record/write.ts";
@@ -10,14 +10,16 @@ const DAY_MS = 86_400_000;
 
 /**
  * The call that brings a reservation back as its log lines left it. Velocity windows of so long ago are
- * past correcting, so it stands in none.
+ * past correcting, so it stands in none. `nowMs` null: the logs of all nodes are known and the balances come
+ * back too, so it holds what its lines still hold; else it holds nothing any more, and its time may be over.
  */
-export function restoreCall(stored: StoredDecision, nowMs: number): ScriptCall {
+export function restoreCall(stored: StoredDecision, nowMs: number | null): ScriptCall {
   const { record } = stored;
   const { reservation, tenant } = record;
   const { intent } = firstInput(record);
   const keys = decisionKeys(record.id);
-  const restored = restoredReservation(stored, nowMs);
+  const restored = restoredReservation(stored, nowMs ?? 0);
+  const held = nowMs === null && restored.admitted ? stillHeld(stored) : restored.held;
   const answer = recordedAnswer(record);
   const live = restored.state === "open";
   const { fingerprint, id } = intent.run;
@@ -42,7 +44,7 @@ export function restoreCall(stored: StoredDecision, nowMs: number): ScriptCall {
     .value(DAY_MS + LIMITS.lateReportMs)
     .value("state", restored.state, "plan", planText(links, request))
     .value("life", `${restored.admitted ? 1 : 0} 0 ${restored.counted}`)
-    .value("amounts", amountsText(restored), "decision", JSON.stringify(answer))
+    .value("amounts", amountsText(held, restored.settled), "decision", JSON.stringify(answer))
     .value("concluded", true);
   const { basis, chargedNanoUsd, costPicoUsd, digest, sequence } = restored;
   if (sequence > 0)
@@ -51,6 +53,6 @@ export function restoreCall(stored: StoredDecision, nowMs: number): ScriptCall {
 }
 
 /** What is held and settled on each hold. */
-function amountsText({ held, settled }: RestoredReservation): string {
+function amountsText(held: readonly bigint[], settled: readonly bigint[]): string {
   return held.map((amount, at) => `${amount} ${settled[at] ?? 0n}`).join(" ");
 }

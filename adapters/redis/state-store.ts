@@ -1,5 +1,4 @@
 import type { Decision } from "../../engine/decision/decision.ts";
-import { tenantTag } from "../../engine/decision/decision-id.ts";
 import { LIMITS } from "../../engine/limits.ts";
 import type { Balance, StateStore } from "../../engine/ports.ts";
 import type { StoredDecision } from "../../engine/record/record.ts";
@@ -20,18 +19,16 @@ import { kindsOf, passAsk } from "./asking.ts";
 import { answered, type RedisClient } from "./connection.ts";
 import { Controls } from "./controls.ts";
 import { Doubts } from "./doubts.ts";
-import { decisionKeys, type TagKeys, TENANT_TAGS } from "./keys.ts";
+import { decisionKeys, type TagKeys } from "./keys.ts";
 import { countOpen, readBalances, readVelocity } from "./looks.ts";
 import { flatHolds, flatScopes, linksOf, planText, runKeys } from "./plan.ts";
 import { decodeEnd, decodeSettlement, decodeSnapshot, noEnd, UNKNOWN_SETTLEMENT } from "./reply.ts";
+import { Register } from "./register.ts";
 import { Replicas } from "./replicas.ts";
 import { lost, Reservations } from "./reservations.ts";
 import { restoreCall } from "./restore.ts";
 import { Script, ScriptCall, type ScriptHost, type ScriptReply } from "./scripts.ts";
 import { Sweep } from "./sweep.ts";
-
-// Should the server have lost a tenant's tag.
-const TAG_AGAIN_MS = 60_000;
 
 /**
  * State shared by every node of a fleet, in Redis. Each call is one script on keys of one slot, all of
@@ -42,7 +39,7 @@ export class RedisStateStore implements StateStore {
   readonly #host: ScriptHost;
   readonly #controls: Controls;
   readonly #reservations: Reservations;
-  readonly #tags = new Map<string, number>();
+  readonly #register: Register;
   readonly #doubts = new Doubts();
   readonly #sweep: Sweep;
   readonly #scripts = {
@@ -59,6 +56,7 @@ export class RedisStateStore implements StateStore {
     this.#client = client;
     this.#host = { client, replicas: new Replicas(client, replicas) };
     this.#controls = new Controls(this.#host);
+    this.#register = new Register(client);
     this.#reservations = new Reservations(this.#host);
     this.#sweep = new Sweep(this.#host, this.#reservations, this.#doubts, (nowMs) =>
       this.#controls.forgetGrants(nowMs),
@@ -71,7 +69,7 @@ export class RedisStateStore implements StateStore {
     const links = linksOf(request);
     const [frozen] = await Promise.all([
       this.#controls.frozen(request.freezeScopes),
-      this.#tell(tenant),
+      this.#register.tell(tenant),
     ]);
     const call = new ScriptCall()
       .key(keys.intent(links.intent), keys.reservation(decisionId), keys.state, keys.balances)
@@ -238,7 +236,7 @@ export class RedisStateStore implements StateStore {
       await this.abandon(decisionId, madeMs);
       this.#doubts.resolve(decisionId);
     }
-    return this.#sweep.expire([...this.#tags.keys()].map(tenantTag), nowMs, max);
+    return this.#sweep.expire(this.#register.tags, nowMs, max);
   }
 
   async decision(decisionId: string): Promise<Decision | null> {
@@ -247,12 +245,12 @@ export class RedisStateStore implements StateStore {
   }
 
   async restore(stored: StoredDecision, nowMs: number): Promise<void> {
-    await this.#tell(stored.record.tenant);
+    await this.#register.tell(stored.record.tenant);
     await this.#scripts.restore.run(this.#host, restoreCall(stored, nowMs));
   }
 
   async freeze(tenant: string, freeze: Freeze): Promise<void> {
-    if (tenant !== "*") await this.#tell(tenant);
+    if (tenant !== "*") await this.#register.tell(tenant);
     await this.#controls.freeze(tenant, freeze);
   }
 
@@ -289,12 +287,8 @@ export class RedisStateStore implements StateStore {
     return countOpen(this.#client);
   }
 
-  /** Makes a tenant's tag known to every node's sweep. */
-  async #tell(tenant: string): Promise<void> {
-    const now = performance.now();
-    const toldAt = this.#tags.get(tenant);
-    if (toldAt !== undefined && now - toldAt < TAG_AGAIN_MS) return;
-    await answered(this.#client.sadd(TENANT_TAGS, tenantTag(tenant)));
-    this.#tags.set(tenant, now);
+  /** Makes the node's log known to whoever checks the state against the logs of all nodes. */
+  join(logName: string): Promise<void> {
+    return this.#register.join(logName);
   }
 }

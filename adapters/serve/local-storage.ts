@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { readVerifier } from "../../engine/audit/note.ts";
 import { WeirError } from "../../engine/errors.ts";
 import type { BundleSource, Clock, StateStore } from "../../engine/ports.ts";
 import { type LogLine, RECORD_VERSION } from "../../engine/record/record.ts";
@@ -69,6 +70,7 @@ export async function openLocalStorage(
     // Whatever is still to be written is, before the state goes.
     closers.unshift(() => kept.close());
     await audit.begin();
+    await kept.join(readVerifier(audit.controls.signingKey)?.name ?? "");
     await noteBundle(opened);
     await noteMode(audit, config.mode);
     const keys = new KeyJournal(config.data, audit, onNote);
@@ -98,13 +100,16 @@ interface OpenedState {
   readonly state: StateStore;
   readonly watchGrants: Storage["watchGrants"];
   readonly lastMs: number;
+  /** Tells the others of the node's log, by its name. */
+  join(logName: string): Promise<void>;
   close(): void;
 }
 
 async function rebuilt(opened: Opened, onNote: (note: WeirError) => void): Promise<OpenedState> {
   const state = new MemoryStateStore();
   const lastMs = await recover(state, opened, onNote);
-  return { close: () => undefined, lastMs, state, watchGrants: null };
+  const join = () => Promise.resolve();
+  return { close: () => undefined, join, lastMs, state, watchGrants: null };
 }
 
 /** State that outlives this process, in Redis: only what this node owed is finished. */
@@ -125,6 +130,7 @@ async function shared(
     const ends = [() => client.disconnect()];
     return {
       close: () => ends.forEach((end) => end()),
+      join: (logName) => state.join(logName),
       lastMs,
       state,
       watchGrants: (onGrants) => void ends.push(state.watch(onGrants)),

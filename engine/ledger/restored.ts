@@ -85,6 +85,17 @@ function expireElsewhere(reservation: RestoredReservation, agoMs: number): void 
   });
 }
 
+/** What a decision still holds on each of its budgets by its log lines, parallel to the record's holds. */
+export function stillHeld({ later, record }: StoredDecision): readonly bigint[] {
+  const { held, holds } = record.reservation;
+  const postings = later.flatMap((line) => (line.kind === "entry" ? line.postings : []));
+  return holds.map(({ amount, instance }) =>
+    postings
+      .filter((posting) => posting.instance === instance)
+      .reduce((sum, posting) => sum + BigInt(posting.held_delta), held ? BigInt(amount) : 0n),
+  );
+}
+
 function wasRetry(record: DecisionRecord): boolean {
   const { intent } = firstInput(record);
   return intent.attempt.number > 1 || record.intent.retry_of !== "";

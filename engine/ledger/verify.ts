@@ -159,7 +159,8 @@ class Check {
   }
 }
 
-function endsHold(entry: EntryRecord): boolean {
+/** Whether nothing is held for its decision any more. */
+export function endsHold(entry: EntryRecord): boolean {
   switch (entry.entry) {
     case "released":
     case "expired":

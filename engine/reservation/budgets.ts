@@ -174,6 +174,11 @@ function amountOf(
   }
 }
 
+/** The tenant of a budget instance, which its key begins with. */
+export function tenantOfInstance(instance: string): string {
+  return decodeURIComponent(instance.slice(0, instance.indexOf("|")));
+}
+
 function planBudget(data: BudgetData): PlannedBudget {
   const identity = JSON.stringify([data.unit, data.match, data.window, data.per]);
   const digest = createHash("sha256").update(identity).digest("hex").slice(0, 12);
