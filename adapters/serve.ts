@@ -7,6 +7,7 @@ import { createLedgerReader, type LedgerReader } from "../engine/ledger/reader.t
 import { createWeir } from "../engine/pipeline.ts";
 import type { Bundle } from "../engine/policy/bundle.ts";
 import type { Clock, Ids } from "../engine/ports.ts";
+import { FreezeTable } from "../engine/reservation/freeze-table.ts";
 import { GrantTable } from "../engine/reservation/grants.ts";
 import type { Weir } from "../engine/weir.ts";
 import { type Config, isLoopback } from "./config.ts";
@@ -63,8 +64,13 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
   const storage = overrides.storage ?? (await openLocalStorage(config, clock, onFault));
   const { state, log, ledger, bundles } = storage;
   const grants = new GrantTable(await state.grants());
-  storage.watchGrants?.((all) => grants.follow(all));
+  const freezes = new FreezeTable(await state.freezes());
+  storage.watchControls?.((controls) => {
+    grants.follow(controls.grants);
+    freezes.replace(controls.freezes);
+  });
   const options = {
+    freezes,
     grants,
     inFlightMax: config.inFlightMax,
     mode: config.mode,

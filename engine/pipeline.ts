@@ -15,8 +15,9 @@ import type { Ports } from "./ports.ts";
 import { RECORD_VERSION } from "./record/record.ts";
 import { RetainingLog } from "./record/retaining-log.ts";
 import { decisionRecord } from "./record/write.ts";
+import type { FreezeTable } from "./reservation/freeze-table.ts";
 import { GrantTable } from "./reservation/grants.ts";
-import { type Identity, identify, reserveRequest } from "./reservation/request.ts";
+import { conflictOf, type Identity, identify, reserveRequest } from "./reservation/request.ts";
 import type { ReserveReply, ReserveRequest } from "./reservation/reservation.ts";
 import { SteadyClock } from "./steady-clock.ts";
 import type { Caller, Weir } from "./weir.ts";
@@ -30,6 +31,8 @@ export interface WeirOptions {
   readonly inFlightMax: number;
   /** Shared with the operator's side; absent: none. */
   readonly grants?: GrantTable;
+  /** What was frozen when the store last answered; absent: nothing. */
+  readonly freezes?: FreezeTable;
 }
 
 /** The engine: the whole flow from intent to decision, and from report to settlement. */
@@ -89,7 +92,7 @@ class Pipeline implements Weir {
 
   /** The same intent again while it is being decided: the same answer. */
   async #join(running: InFlight, intent: Intent, identity: Identity): Promise<Decision> {
-    if (running.digest !== identity.digest) throw conflict(intent);
+    if (running.digest !== identity.digest) throw conflictOf(intent);
     running.joined = true;
     return { ...(await running.answer), replayed: true };
   }
@@ -123,6 +126,7 @@ class Pipeline implements Weir {
       grants: this.#grants,
       held: reply?.held ?? false,
       intent,
+      knownFreezes: this.#options.freezes?.among(intent.tenant, request.freezeScopes) ?? [],
       mode,
       nowMs: reply?.nowMs ?? nowMs,
       snapshot: reply?.snapshot ?? null,
@@ -249,7 +253,7 @@ class Pipeline implements Weir {
         return { ...decision, replayed: true };
       }
       case "conflict":
-        throw conflict(intent);
+        throw conflictOf(intent);
       case "in_flight":
         throw new WeirError("intent.in_flight", "the same intent is being decided by another node");
       case "finished":
@@ -293,8 +297,3 @@ class Pipeline implements Weir {
 
 /** Ended at a time, between which other work gets its turn. */
 const SWEEP_MAX = 1_000;
-
-function conflict({ attempt, id }: Intent): WeirError {
-  const message = `intent ${id}, attempt ${attempt.number}, was sent before with other content; a retry is a new attempt`;
-  return new WeirError("intent.conflict", message);
-}

@@ -1,7 +1,13 @@
-import type { Freeze, Grant, TenantFreeze } from "../../engine/reservation/reservation.ts";
+import type {
+  Freeze,
+  Grant,
+  OperatorControls,
+  TenantFreeze,
+} from "../../engine/reservation/reservation.ts";
 import { answered, duplicate, type RedisClient } from "./connection.ts";
 import {
   CONTROLS,
+  FREEZE_CHANGES,
   GRANTS,
   PLATFORM_FREEZES,
   TENANT_TAGS,
@@ -16,6 +22,8 @@ import { Script, ScriptCall, type ScriptHost } from "./scripts.ts";
 const REREAD_MS = 1_000;
 /** While watching, between two looks, should a push be lost. */
 const WATCH_MS = 500;
+/** While watching, all freezes are read again after so long, whether they changed or not. */
+const FOLLOW_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** What operators set: freezes of a tenant beside its state, those of the platform and grants apart. */
@@ -25,6 +33,7 @@ export class Controls {
   readonly #freeze = new Script("freeze");
   #platform: ReadonlyMap<string, Freeze> = new Map();
   #readAtMs = Number.NEGATIVE_INFINITY;
+  #followed: Followed = { atMs: Number.NEGATIVE_INFINITY, changes: null, freezes: [] };
   #reading: Promise<void> | null = null;
 
   constructor(host: ScriptHost) {
@@ -43,19 +52,22 @@ export class Controls {
   }
 
   /**
-   * Follows what any node sets: the platform's freezes are always at hand, and `onGrants` is told of all
-   * grants at every change and every half second. Ends with the function it returns.
+   * Follows what any node sets: the platform's freezes are always at hand, and `onControls` is told of
+   * everything at every change and every half second. Ends with the function it returns.
    */
-  watch(onGrants: (grants: readonly Grant[]) => void): () => void {
+  watch(onControls: (controls: OperatorControls) => void): () => void {
     const listener = duplicate(this.#client);
     let timer: NodeJS.Timeout;
     let stopped = false;
     const look = async (): Promise<void> => {
       clearTimeout(timer);
       try {
-        await this.#read();
-        const grants = await this.grants();
-        if (!stopped) onGrants(grants);
+        const [grants, freezes] = await Promise.all([
+          this.grants(),
+          this.#followFreezes(),
+          this.#read(),
+        ]);
+        if (!stopped) onControls({ freezes, grants });
       } catch {
         // What was read last stays in force.
       }
@@ -80,14 +92,14 @@ export class Controls {
     if (tenant === "*") {
       await this.#replicated(this.#client.hset(PLATFORM_FREEZES, scope, text), PLATFORM_FREEZES);
     } else await this.#set(tenant, scope, text);
-    await this.#changed();
+    await this.#freezesChanged();
   }
 
   async unfreeze(tenant: string, scope: string): Promise<void> {
     if (tenant === "*") {
       await this.#replicated(this.#client.hdel(PLATFORM_FREEZES, scope), PLATFORM_FREEZES);
     } else await this.#set(tenant, scope, "");
-    await this.#changed();
+    await this.#freezesChanged();
   }
 
   /** "" lifts it. */
@@ -135,6 +147,21 @@ export class Controls {
     await answered(Promise.all([write, this.#host.replicas.have(key)]));
   }
 
+  async #freezesChanged(): Promise<void> {
+    await answered(this.#client.incr(FREEZE_CHANGES));
+    await this.#changed();
+  }
+
+  /** Every freeze; read again where one was set or lifted, and each minute should that have been lost. */
+  async #followFreezes(): Promise<readonly TenantFreeze[]> {
+    const changes = await answered(this.#client.get(FREEZE_CHANGES));
+    const { atMs, changes: followed } = this.#followed;
+    if (changes !== followed || performance.now() - atMs > FOLLOW_MS) {
+      this.#followed = { atMs: performance.now(), changes, freezes: await this.freezes() };
+    }
+    return this.#followed.freezes;
+  }
+
   /** Tells every node; one that does not hear it looks within a second. */
   async #changed(): Promise<void> {
     this.#readAtMs = Number.NEGATIVE_INFINITY;
@@ -148,6 +175,13 @@ export class Controls {
     this.#platform = new Map(freezes.map((freeze) => [freeze.scope, freeze]));
     this.#readAtMs = startMs;
   }
+}
+
+/** Every freeze as it was at a count of changes. */
+interface Followed {
+  readonly atMs: number;
+  readonly changes: string | null;
+  readonly freezes: readonly TenantFreeze[];
 }
 
 const NONE: readonly Freeze[] = Object.freeze([]);

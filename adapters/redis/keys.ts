@@ -13,6 +13,8 @@ export const GRANTS = `${PREFIX}grants`;
 export const CONTROLS = `${PREFIX}controls`;
 /** Names of the nodes' logs, and when each last said so, epoch ms. */
 export const NODES = `${PREFIX}nodes`;
+/** Counts the changes of freezes, so that all of them are read only where there was one. */
+export const FREEZE_CHANGES = `${PREFIX}freeze-changes`;
 export const TENANT_TAGS = `${PREFIX}tags`;
 
 /** Names stand in keys by their digest, so that no key holds what a customer wrote. */

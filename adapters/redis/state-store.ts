@@ -8,6 +8,7 @@ import type {
   AdjustRequest,
   Freeze,
   Grant,
+  OperatorControls,
   ReserveReply,
   ReserveRequest,
   ScopeCharge,
@@ -270,9 +271,9 @@ export class RedisStateStore implements StateStore {
     return this.#controls.grants();
   }
 
-  /** Tells of all grants at every change any node makes, within a second; ends with what it returns. */
-  watch(onGrants: (grants: readonly Grant[]) => void): () => void {
-    return this.#controls.watch(onGrants);
+  /** Tells of all that operators set, on any node, within a second; ends with what it returns. */
+  watch(onControls: (controls: OperatorControls) => void): () => void {
+    return this.#controls.watch(onControls);
   }
 
   velocity(request: VelocityRequest): Promise<readonly ScopeStatus[]> {

@@ -20,7 +20,7 @@ export function ephemeralStorage(bundle: BundleArchive): Storage {
       },
     },
     ledger: { find: (decisionId) => Promise.resolve(decisions.get(decisionId) ?? null) },
-    watchGrants: null,
+    watchControls: null,
     close: () => Promise.resolve(),
   };
 }

@@ -83,7 +83,7 @@ export async function openLocalStorage(
       masks,
       lastMs: kept.lastMs,
       state: kept.state,
-      watchGrants: kept.watchGrants,
+      watchControls: kept.watchControls,
       log,
       ledger,
       logFolder: layout.log,
@@ -98,7 +98,7 @@ export async function openLocalStorage(
 
 interface OpenedState {
   readonly state: StateStore;
-  readonly watchGrants: Storage["watchGrants"];
+  readonly watchControls: Storage["watchControls"];
   readonly lastMs: number;
   /** Tells the others of the node's log, by its name. */
   join(logName: string): Promise<void>;
@@ -109,7 +109,7 @@ async function rebuilt(opened: Opened, onNote: (note: WeirError) => void): Promi
   const state = new MemoryStateStore();
   const lastMs = await recover(state, opened, onNote);
   const join = () => Promise.resolve();
-  return { close: () => undefined, join, lastMs, state, watchGrants: null };
+  return { close: () => undefined, join, lastMs, state, watchControls: null };
 }
 
 /** State that outlives this process, in Redis: only what this node owed is finished. */
@@ -133,7 +133,7 @@ async function shared(
       join: (logName) => state.join(logName),
       lastMs,
       state,
-      watchGrants: (onGrants) => void ends.push(state.watch(onGrants)),
+      watchControls: (onControls) => void ends.push(state.watch(onControls)),
     };
   } catch (thrown) {
     client.disconnect();

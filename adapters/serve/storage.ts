@@ -1,5 +1,5 @@
 import type { Masks } from "../../engine/intent/mask.ts";
-import type { Grant } from "../../engine/reservation/reservation.ts";
+import type { OperatorControls } from "../../engine/reservation/reservation.ts";
 import type { BundleSource, Ledger, RecordLog, StateStore } from "../../engine/ports.ts";
 
 /** State, log, ledger and bundles that belong together. */
@@ -14,8 +14,8 @@ export interface Storage {
   readonly lastMs: number;
   /** Where the log's segments lie; absent: it has none that could be followed. */
   readonly logFolder?: string;
-  /** Tells of the grants that other nodes made, until `close`; null: there are no other nodes. */
-  readonly watchGrants: ((onGrants: (grants: readonly Grant[]) => void) => void) | null;
+  /** Tells of what operators set on any node, until `close`; null: there are no other nodes. */
+  readonly watchControls: ((onControls: (controls: OperatorControls) => void) => void) | null;
   /** Flushes what is written and lets go of the data folder. */
   close(): Promise<void>;
 }

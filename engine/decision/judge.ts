@@ -10,7 +10,7 @@ import type { Evaluation } from "../record/record.ts";
 import { CanonicalText } from "../record/canonical.ts";
 import { matchHolds } from "../reservation/budgets.ts";
 import type { GrantTable } from "../reservation/grants.ts";
-import type { Hold, ScopeCharge, Snapshot } from "../reservation/reservation.ts";
+import type { Freeze, Hold, ScopeCharge, Snapshot } from "../reservation/reservation.ts";
 import { freezeScopes, matchScopes } from "../velocity/scopes.ts";
 import type { Mode } from "./decision.ts";
 
@@ -34,6 +34,8 @@ export interface Context {
   readonly asked: Option;
   /** null: the state store is unavailable. */
   readonly snapshot: Snapshot | null;
+  /** What was frozen when the store last answered, where it does not; absent: nothing. */
+  readonly knownFreezes?: readonly Freeze[];
   readonly held: boolean;
   readonly forced: boolean;
   readonly stateSequence: number;
@@ -195,6 +197,12 @@ export function inputText(context: Context, option: Option, snapshot: Snapshot |
     onStateLoss: (hold) => bundle.budgets.onStateLoss(intent.tenant, hold.budget),
     scopes: option.scopes,
     reportPercent: bundle.scopes.reportPercent,
+    freezes: freezesOf(context, snapshot),
     snapshot,
   });
+}
+
+/** What is frozen for a call: as the store says now, or as it last said. */
+export function freezesOf(context: Context, snapshot = context.snapshot): readonly Freeze[] {
+  return snapshot?.freezes ?? context.knownFreezes ?? [];
 }

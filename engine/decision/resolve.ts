@@ -2,7 +2,7 @@ import { costMicroUsd, postedNanoUsd } from "../money.ts";
 import type { Estimate } from "../pricing/estimate.ts";
 import type { Obligations, Verdict } from "../policy/verdict.ts";
 import type { Decision, DecisionEstimate, Effect, Reason } from "./decision.ts";
-import type { Context, Judgement, Option } from "./judge.ts";
+import { type Context, freezesOf, type Judgement, type Option } from "./judge.ts";
 import { engineReason, renderReasons } from "./message.ts";
 
 /**
@@ -59,7 +59,7 @@ const NO_OBLIGATIONS: Obligations = Object.freeze({});
 function decideOutcome(context: Context, judgement: Judgement): Outcome {
   const { asked, rerouted } = judgement;
   const said = asked === null ? [] : renderReasons(asked.reasons, context.bundle.rules);
-  const [freeze] = context.snapshot?.freezes ?? [];
+  const [freeze] = freezesOf(context);
   if (freeze !== undefined) return frozen(freeze, said);
   if (asked === null)
     return blocked([engineReason("policy.fault", { fault: judgement.fault }), ...said]);
@@ -149,8 +149,8 @@ function shadowed(context: Context, judgement: Judgement, wanted: Outcome): Outc
   };
 }
 
-function isNeverInShadow({ snapshot }: Context, asked: Verdict | null): boolean {
-  if ((snapshot?.freezes.length ?? 0) > 0 || asked === null) return true;
+function isNeverInShadow(context: Context, asked: Verdict | null): boolean {
+  if (freezesOf(context).length > 0 || asked === null) return true;
   return asked.effect !== "allow" && asked.reasons.some(({ code }) => code.startsWith("shape."));
 }
 

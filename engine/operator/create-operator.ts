@@ -9,6 +9,7 @@ import { freezeRecord, grantRecord } from "../record/control.ts";
 import { RECORD_VERSION } from "../record/record.ts";
 import { budgetStatus } from "../reservation/budget-status.ts";
 import type { PlannedBudget } from "../reservation/budgets.ts";
+import type { FreezeTable } from "../reservation/freeze-table.ts";
 import type { GrantTable } from "../reservation/grants.ts";
 import type { Grant, TenantFreeze } from "../reservation/reservation.ts";
 import { SteadyClock } from "../steady-clock.ts";
@@ -28,6 +29,8 @@ import { type GrantRequest, parseFreeze, parseGrant, parseLook, refused } from "
 export interface OperatorOptions {
   /** The table that the decisions of this node read. */
   readonly grants: GrantTable;
+  /** What they go by while the store does not answer; absent: nothing. */
+  readonly freezes?: FreezeTable;
   /** Time of the last line of the log, epoch ms: time does not go back behind it. */
   readonly notBeforeMs?: number;
 }
@@ -40,12 +43,14 @@ export function createOperator(ports: Ports, options: OperatorOptions): Operator
 class Controls implements Operator {
   readonly #ports: Ports;
   readonly #grants: GrantTable;
+  readonly #freezes: FreezeTable | undefined;
   /** The change under way: the next one waits, so that log and state see them in one order. */
   #latest: Promise<unknown> = Promise.resolve();
 
-  constructor(ports: Ports, { grants, notBeforeMs }: OperatorOptions) {
+  constructor(ports: Ports, { freezes, grants, notBeforeMs }: OperatorOptions) {
     this.#ports = { ...ports, clock: new SteadyClock(ports.clock, notBeforeMs ?? 0) };
     this.#grants = grants;
+    this.#freezes = freezes;
   }
 
   freeze(raw: RawFreeze, caller: Caller): Promise<FreezeChanged> {
@@ -148,7 +153,10 @@ class Controls implements Operator {
       const actor = caller.principal;
       const atMs = clock.nowMs();
       await log.append(freezeRecord({ actor, atMs, before, frozen, reason, scope, tenant }));
-      if (frozen) await state.freeze(tenant, { actor, atMs, reason, scope });
+      const freeze = { actor, atMs, reason, scope };
+      if (frozen) this.#freezes?.set(tenant, freeze);
+      else this.#freezes?.lift(tenant, scope);
+      if (frozen) await state.freeze(tenant, freeze);
       else await state.unfreeze(tenant, scope);
       return { actor, atMs, reason, scope, tenant, wasFrozen: before !== null };
     });

@@ -92,6 +92,7 @@ function judged(change: Partial<Judged> = {}): Judged {
     nowMs: 1_000,
     onStateLoss: () => "closed",
     reportPercent: 25,
+    freezes: SNAPSHOT.freezes,
     scopes: [
       {
         callCost: { floor: 1, ratioPercent: 150 },

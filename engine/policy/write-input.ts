@@ -6,6 +6,7 @@ import type { Estimate } from "../pricing/estimate.ts";
 import type {
   BudgetSnapshot,
   CallCostSnapshot,
+  Freeze,
   Hold,
   ScopeCharge,
   ScopeSnapshot,
@@ -32,6 +33,7 @@ export interface Judged {
   readonly scopes: readonly ScopeCharge[];
   /** Rate, in percent of its limit, from which a velocity window is worth telling. */
   readonly reportPercent: number;
+  readonly freezes: readonly Freeze[];
   /** null: the state store is unavailable. */
   readonly snapshot: Snapshot | null;
 }
@@ -45,7 +47,7 @@ export function writeInput(judged: Judged): string {
   const { candidates, mode, nowMs, snapshot } = judged;
   return `{"candidates":[${candidates.map(candidateText).join()}],"context":{"budgets":[${judged.holds
     .map((hold, index) => budgetText(judged, hold, snapshot?.budgets[index]))
-    .join()}],"freezes":${freezesText(snapshot)},"run":${runText(judged)},"state":"${
+    .join()}],"freezes":${freezesText(judged.freezes)},"run":${runText(judged)},"state":"${
     snapshot === null ? "unavailable" : "fresh"
   }","velocity":${velocityText(judged)}},"facts":${JSON.stringify(facts(judged))},"intent":${intentText(
     judged.intent,
@@ -92,9 +94,9 @@ function intentText(intent: Intent, model: string): string {
   );
 }
 
-function freezesText(snapshot: Snapshot | null): string {
-  if (snapshot === null || snapshot.freezes.length === 0) return "[]";
-  return JSON.stringify(snapshot.freezes.map(({ reason, scope }) => ({ reason, scope })));
+function freezesText(freezes: readonly Freeze[]): string {
+  if (freezes.length === 0) return "[]";
+  return JSON.stringify(freezes.map(({ reason, scope }) => ({ reason, scope })));
 }
 
 function runText(judged: Judged): string {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 
 import type { Option } from "../decision/judge.ts";
+import { WeirError } from "../errors.ts";
 import type { Intent } from "../intent/intent.ts";
 import { freezeScopes } from "../velocity/scopes.ts";
 import type { ReserveRequest, RunStep } from "./reservation.ts";
@@ -15,6 +16,12 @@ export interface Identity {
 export function identify(intent: Intent): Identity {
   const key = JSON.stringify([intent.tenant, intent.principal, intent.id, intent.attempt.number]);
   return { key, digest: hash("sha256", JSON.stringify(intent)).slice(0, 32) };
+}
+
+/** The same intent and attempt was sent with other content. */
+export function conflictOf({ attempt, id }: Intent): WeirError {
+  const message = `intent ${id}, attempt ${attempt.number}, was sent before with other content; a retry is a new attempt`;
+  return new WeirError("intent.conflict", message);
 }
 
 /** Everything the store needs to reserve one option, in one atomic step. */

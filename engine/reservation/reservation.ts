@@ -172,6 +172,12 @@ export interface TenantFreeze extends Freeze {
   readonly tenant: string;
 }
 
+/** Everything that operators set and that is in force. */
+export interface OperatorControls {
+  readonly grants: readonly Grant[];
+  readonly freezes: readonly TenantFreeze[];
+}
+
 /** A temporary increase of every instance of a budget. */
 export interface Grant {
   readonly id: string;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import type { Service } from "../../adapters/serve.ts";
+import type { Engine, Service } from "../../adapters/serve.ts";
 import type { Decision } from "../../engine/decision/decision.ts";
 import { verifyLedger } from "../../engine/ledger/verify.ts";
 import { budgetOf } from "../support/budgets.ts";
@@ -38,6 +38,18 @@ async function expectBalanced(): Promise<void> {
   expect(verifyLedger(fleet.lines("a"), balances).problems).toEqual([]);
 }
 
+/** Both know of what was set before: they are told of it with a grant that is made now. */
+async function untilHeard(one: Engine, other: Engine): Promise<void> {
+  const grant = { amount: 1_000_000, budget: "day", reason: "launch", tenant: "acme", unit: "usd" };
+  await one.operator.grant({ ...grant, untilMs: Date.now() + 3_600_000 }, LOCAL);
+  for (let left = 400; ; left -= 1) {
+    const { grants } = await other.operator.budgets({ budget: "day", tenant: "acme" }, LOCAL);
+    if (grants.length === 1) return;
+    expect(left).toBeGreaterThan(0);
+    await sleep(25);
+  }
+}
+
 async function untilAdmits(): Promise<Decision> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const decision = await decide();
@@ -60,6 +72,25 @@ describe("Redis", () => {
     await untilAdmits();
     // The store has lost the reservation; it comes back from the log.
     expect((await report(before.id)).status).toBe("settled");
+  });
+
+  test("stopped: what was frozen stays frozen on every node", async () => {
+    const [one, other] = [
+      await fleet.open("b", { "state-timeout": "1s" }),
+      await fleet.open("c", { "state-timeout": "1s" }),
+    ];
+    const freeze = { reason: "runaway agent", scope: "team:search", tenant: "acme" };
+    await one.operator.freeze(freeze, LOCAL);
+    await one.operator.freeze({ reason: "all stop", scope: "*", tenant: "*" }, LOCAL);
+    await one.operator.freeze({ ...freeze, scope: "team:billing" }, LOCAL);
+    await untilHeard(one, other);
+    await fleet.redis.stop();
+    for (const engine of [one, other]) {
+      const decision = await engine.weir.decide(intentOf(`frozen-${(count += 1)}`), LOCAL);
+      expect(codesOf(decision)).toContain("budget.unavailable");
+      const frozen = decision.reasons.filter(({ code }) => code === "freeze.active");
+      expect(frozen.map(({ params }) => params["scope"]).toSorted()).toEqual(["*", "team:search"]);
+    }
   });
 
   test("paused: answers without it, and gives back what it does not know it made", async () => {
