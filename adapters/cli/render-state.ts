@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 
 import { driftNanoUsd, type Drift, type StateCheck } from "../serve/state-check.ts";
+import type { StateRebuild } from "../serve/state-rebuild.ts";
 
 /** The node's own data folder and those of the others. */
 export function dataFolders(
@@ -46,6 +47,18 @@ export function stateCheckText(check: StateCheck): string {
     ...missingLogs.map(
       (name) => `  missing       the log of ${name}: give its data folder in --logs`,
     ),
+  ].join("\n");
+}
+
+export function stateRebuildJson({ check, ...counts }: StateRebuild): object {
+  return { rebuilt: counts, ...stateCheckJson(check) };
+}
+
+export function stateRebuildText(rebuilt: StateRebuild): string {
+  const { balances, check, freezes, grants, reservations } = rebuilt;
+  return [
+    `brought back  ${balances} balances, ${reservations} reservations, ${freezes} freezes, ${grants} grants`,
+    stateCheckText(check),
   ].join("\n");
 }
 

@@ -11,6 +11,8 @@ export const PLATFORM_FREEZES = `${PREFIX}freezes`;
 export const GRANTS = `${PREFIX}grants`;
 /** Channel on which a change of either is told. */
 export const CONTROLS = `${PREFIX}controls`;
+/** Held by whoever rebuilds the state. */
+export const REBUILDING = `${PREFIX}rebuilding`;
 /** Names of the nodes' logs, and when each last said so, epoch ms. */
 export const NODES = `${PREFIX}nodes`;
 /** Counts the changes of freezes, so that all of them are read only where there was one. */

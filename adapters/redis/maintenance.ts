@@ -1,7 +1,12 @@
+import { randomUUID } from "node:crypto";
+
+import { tenantTag } from "../../engine/decision/decision-id.ts";
+import { WeirError } from "../../engine/errors.ts";
 import type { PostedSum } from "../../engine/ledger/posted-sums.ts";
 import type { StoredDecision } from "../../engine/record/record.ts";
+import { tenantOfInstance } from "../../engine/reservation/budgets.ts";
 import { answered, type RedisClient } from "./connection.ts";
-import { decisionKeys, instanceKeys, NODES } from "./keys.ts";
+import { decisionKeys, instanceKeys, NODES, REBUILDING, TENANT_TAGS } from "./keys.ts";
 import { readOpen } from "./looks.ts";
 import { heldOf } from "./plan.ts";
 import { Replicas } from "./replicas.ts";
@@ -44,8 +49,26 @@ export class Maintenance {
     return typeof plan === "string" ? heldOf(plan, holds ?? null, amounts ?? "") : new Map();
   }
 
+  /**
+   * Does the work unless another does it somewhere; for that it is given so long.
+   * @throws WeirError `state.unavailable` if another does it
+   */
+  async alone<Result>(forMs: number, work: () => Promise<Result>): Promise<Result> {
+    const own = randomUUID();
+    if ((await answered(this.#client.set(REBUILDING, own, "PX", forMs, "NX"))) === null) {
+      throw new WeirError("state.unavailable", "the state is being rebuilt by another process");
+    }
+    try {
+      return await work();
+    } finally {
+      if ((await answered(this.#client.get(REBUILDING))) === own)
+        await this.#client.del(REBUILDING);
+    }
+  }
+
   /** Brings a reservation back with what it holds; false if it is there. */
   async restore(stored: StoredDecision): Promise<boolean> {
+    await this.#tell(stored.record.tenant);
     const [kind] = await this.#restore.run(this.#host(), restoreCall(stored, null));
     return String(kind) === "restored";
   }
@@ -53,11 +76,16 @@ export class Maintenance {
   /** Changes balances, each by its difference. */
   async correct(corrections: readonly Correction[]): Promise<void> {
     for (const { budget, endsAtMs, held, instance, settled, unit } of corrections) {
+      await this.#tell(tenantOfInstance(instance));
       const call = new ScriptCall()
         .key(instanceKeys(instance).balances)
         .value(instance, JSON.stringify([budget, unit, endsAtMs]), held, settled);
       await this.#repair.run(this.#host(), call);
     }
+  }
+
+  async #tell(tenant: string): Promise<void> {
+    await answered(this.#client.sadd(TENANT_TAGS, tenantTag(tenant)));
   }
 
   #host() {

@@ -16,4 +16,12 @@ export const STATE_COMMANDS: readonly Command[] = [
     settings: true,
     load: () => import("../commands/state-check.ts"),
   },
+  {
+    name: "state rebuild",
+    summary: "make the state in Redis what the logs say, after it was lost or altered",
+    positionals: [],
+    flags: [LOGS],
+    settings: true,
+    load: () => import("../commands/state-rebuild.ts"),
+  },
 ];
