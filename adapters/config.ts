@@ -46,7 +46,7 @@ export async function loadConfig({ flags, env, cwd }: ConfigSources): Promise<Co
 const PASSWORD = /:\/\/[^@]*@/;
 
 /** Reads one text as a value of its type; `config.invalid` names the text, its source and what is accepted. */
-function readGiven<Value>(type: ValueType<Value>, name: string, given: Given): Value {
+export function readGiven<Value>(type: ValueType<Value>, name: string, given: Given): Value {
   const value = type.read(given.text.trim(), given.folder);
   if (value !== undefined) return value;
   const open = given.text.replace(PASSWORD, "://***@");

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../engine/errors.ts";
 import { warmUp } from "../engine/decision/warm-up.ts";
+import type { BundleOperator } from "../engine/operator/bundles.ts";
 import { createOperator } from "../engine/operator/create-operator.ts";
 import type { Operator } from "../engine/operator/operator.ts";
 import { createLedgerReader, type LedgerReader } from "../engine/ledger/reader.ts";
 import { createWeir } from "../engine/pipeline.ts";
 import type { Bundle } from "../engine/policy/bundle.ts";
-import type { Clock, Ids } from "../engine/ports.ts";
+import type { Clock, Ids, Ports } from "../engine/ports.ts";
 import { FreezeTable } from "../engine/reservation/freeze-table.ts";
 import { GrantTable } from "../engine/reservation/grants.ts";
 import type { Weir } from "../engine/weir.ts";
@@ -17,6 +18,7 @@ import { startGrpcServer } from "./grpc/server.ts";
 import { type Readiness, startHttpServer } from "./http/server.ts";
 import { type KeyAuthenticator, openAuthenticator } from "./keys/authenticator.ts";
 import { listKeys } from "./keys/keys.ts";
+import { startBundleUpkeep } from "./serve/bundle-upkeep.ts";
 import { refuseOpenEnvoyDoor, startEnvoyServer } from "./serve/envoy-server.ts";
 import { openLedger } from "./serve/ledger-host.ts";
 import { openLocalStorage } from "./serve/local-storage.ts";
@@ -52,6 +54,7 @@ export interface Engine {
   readonly ledger: LedgerReader | null;
   /** How far that store is behind the log, seconds. */
   ledgerLagSeconds(): number;
+  readonly ports: Ports;
   bundle(): Bundle;
   openReservations(): Promise<number>;
   /** Waits for what is in flight, the drain timeout at most, then closes the storage. */
@@ -89,6 +92,7 @@ export async function openEngine(config: Config, overrides: Overrides = {}): Pro
       host &&
       createLedgerReader({ clock, config: () => bundles.current().data, log, store: host.store }),
     ledgerLagSeconds: () => host?.lagSeconds() ?? Number.NaN,
+    ports,
     bundle: () => bundles.current(),
     openReservations: () => state.openReservations(),
     close: async () => {
@@ -155,7 +159,10 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     weir = instrument(engine.weir, metrics, () => clock.elapsedUs());
     const sweeper = startSweeper(weir, config.sweepIntervalMs, onFault);
     closers.push(() => sweeper.stop());
-    const parts = { authenticator, engine, keys, metrics, onFault, weir };
+    const upkeep = startBundleUpkeep(config, engine.ports, metrics, onFault);
+    closers.push(() => upkeep?.stop());
+    const bundles = upkeep?.operator;
+    const parts = { authenticator, bundles, engine, keys, metrics, onFault, weir };
     const { envoy, grpc } = await startGrpcServers(config, parts, closers);
     readiness = "ready";
     const stop = async (): Promise<boolean> => {
@@ -184,6 +191,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
 /** What the servers over gRPC take of a service. */
 interface ServingParts {
   readonly authenticator: Authenticator;
+  readonly bundles: BundleOperator | undefined;
   readonly keys: KeyAuthenticator;
   readonly engine: Engine;
   readonly metrics: Metrics;
@@ -194,12 +202,12 @@ interface ServingParts {
 /** The server of callers and, where the configuration says so, the one of Envoy. */
 async function startGrpcServers(
   config: Config,
-  { authenticator, engine, keys, metrics, onFault, weir }: ServingParts,
+  { authenticator, bundles, engine, keys, metrics, onFault, weir }: ServingParts,
   closers: (() => unknown)[],
 ) {
   const operator = instrumentOperator(engine.operator, metrics);
   const ledger = engine.ledger && instrumentLedger(engine.ledger, metrics);
-  const serving = { weir, operator, ...(ledger && { ledger }), authenticator, onFault };
+  const serving = { weir, operator, bundles, ...(ledger && { ledger }), authenticator, onFault };
   const grpc = await startGrpcServer({ ...config.grpcListen, ...serving });
   closers.push(() => grpc.drain(0));
   const envoy = await startEnvoyServer(config, {

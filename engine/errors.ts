@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   "decision.too_old": "the decision ended more than seven days ago",
   "decision.finished": "the decision was reported as final and cannot be cancelled",
   "bundle.invalid": "the policy bundle is malformed, altered or not signed by an allowed key",
+  "bundle.unavailable": "the policy bundle cannot be fetched from where it should be",
   "config.invalid": "the configuration is wrong",
   "log.unavailable": "the record could not be written, so nothing was decided",
   "log.corrupt": "the log holds a damaged record",

@@ -15,6 +15,8 @@ export const LIMITS = {
   wordChars: 64,
   /** Longest reason an operator gives. */
   reasonChars: 256,
+  /** Longest path or URL of a bundle. */
+  sourceChars: 4_096,
   labels: 32,
   labelKeyChars: 63,
   labelValueChars: 256,
@@ -70,6 +72,8 @@ export const LIMITS = {
   bundleBytes: 16 * 1024 * 1024,
   /** Largest sum of a bundle's files, bytes. */
   bundleUnpackedBytes: 64 * 1024 * 1024,
+  /** Smoke cases in a bundle. */
+  smokeCases: 10_000,
   /** Files in a bundle. */
   bundleFiles: 1_000,
   /** Entries of one page of the ledger. */

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command, CommandModule, Flag } from "./command.ts";
 import { AUDIT_COMMANDS, WHY_COMMAND } from "./groups/audit.ts";
+import { BUNDLE_COMMANDS } from "./groups/bundle.ts";
 import { ENVOY_COMMANDS } from "./groups/envoy.ts";
 import { LEDGER_COMMANDS } from "./groups/ledger.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
@@ -161,6 +162,7 @@ export const COMMANDS: readonly Command[] = [
   ...reportCommands(SERVER_FLAGS),
   WHY_COMMAND,
   ...OPERATOR_COMMANDS,
+  ...BUNDLE_COMMANDS,
   ...POLICY_COMMANDS,
   ...VELOCITY_COMMANDS,
   {

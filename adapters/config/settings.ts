@@ -8,8 +8,10 @@ import {
   duration,
   integer,
   ledgerStore,
+  location,
   optional,
   path,
+  secret,
   type ValueType,
   choices,
   identifier,
@@ -35,6 +37,9 @@ export interface Settings {
   readonly ledger: string;
   readonly bundle: string;
   readonly bundleKeys: string | null;
+  readonly bundleToken: string;
+  readonly bundlePollMs: number;
+  readonly bundleLongPollMs: number;
   readonly mode: "enforce" | "shadow";
   readonly logSync: "os" | "interval" | "always";
   readonly logSyncIntervalMs: number;
@@ -138,10 +143,10 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
   },
   bundle: {
     name: "bundle",
-    type: path(),
+    type: location(),
     default: fileURLToPath(new URL("../../bundles/starter", import.meta.url)),
     defaultShown: "the starter bundle that ships",
-    doc: "the policy bundle that decides: a folder, or a .tar.gz archive",
+    doc: "the policy bundle that decides: a folder, a .tar.gz archive, or the URL of one",
   },
   bundleKeys: {
     name: "bundle_keys",
@@ -149,6 +154,25 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     default: "",
     defaultShown: "none: bundles need no signature",
     doc: "public key in PEM, or keys by id in JSON; a bundle that none of them signed is refused",
+  },
+  bundleToken: {
+    name: "bundle_token",
+    type: secret(),
+    default: "",
+    defaultShown: "none",
+    doc: "bearer token for the bundle's URL; better given as a variable, which ps does not show",
+  },
+  bundlePollMs: {
+    name: "bundle_poll",
+    type: duration(100, 3_600_000),
+    default: "30s",
+    doc: "how often a bundle's URL is asked for changes, less up to half of it by chance",
+  },
+  bundleLongPollMs: {
+    name: "bundle_long_poll",
+    type: duration(0, 240_000),
+    default: "30s",
+    doc: "how long its server may wait for a change, if it can; it is asked again at once then",
   },
   mode: {
     name: "mode",

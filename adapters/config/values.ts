@@ -112,6 +112,28 @@ export function path(): ValueType<string> {
   };
 }
 
+/** A path, or an http(s) URL, which stays as it is. */
+export function location(): ValueType<string> {
+  const local = path();
+  return {
+    accepts: `${local.accepts}, or an http(s) URL`,
+    placeholder: "PATH|URL",
+    read(text, folder) {
+      if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return local.read(text, folder);
+      return /^https?:\/\//.test(text) && URL.canParse(text) ? text : undefined;
+    },
+  };
+}
+
+/** A secret: any text of at most 4096 characters, the empty one for none. */
+export function secret(): ValueType<string> {
+  return {
+    accepts: "text of at most 4096 characters",
+    placeholder: "TEXT",
+    read: (text) => (text.length <= 4096 ? text : undefined),
+  };
+}
+
 /** A value, or nothing at all where the text is empty. */
 export function optional<Value>(type: ValueType<Value>): ValueType<Value | null> {
   return {

@@ -1,5 +1,5 @@
 import type { Encodable, weir } from "../../proto/gen/weir.js";
-import { type ConnectOptions, openChannel, present } from "./channel.ts";
+import { type CallBounds, type ConnectOptions, openChannel, present } from "./channel.ts";
 import { ADMIN_CLIENT_METHODS, type ClientMethod } from "./definition.ts";
 
 /** An operator's connection to Weir. Every failure is a WeirError, as with `connect`. */
@@ -10,8 +10,14 @@ export interface AdminClient {
   listBudgets(request: Encodable<weir.v1.ListBudgetsRequest>): Promise<weir.v1.ListBudgetsResponse>;
   grantBudget(request: Encodable<weir.v1.GrantBudgetRequest>): Promise<weir.v1.GrantBudgetResponse>;
   getVelocity(request: Encodable<weir.v1.GetVelocityRequest>): Promise<weir.v1.GetVelocityResponse>;
+  getBundleStatus(): Promise<weir.v1.BundleStatus>;
+  /** Tries the bundle first, which takes seconds. */
+  activateBundle(request: Encodable<weir.v1.ActivateBundleRequest>): Promise<weir.v1.BundleChange>;
+  rollbackBundle(reason: string): Promise<weir.v1.BundleChange>;
   close(): void;
 }
+
+const ACTIVATION_MS = 180_000;
 
 /** Opens one; the connection itself is made at the first call. */
 export function connectAdmin(options: ConnectOptions): AdminClient {
@@ -19,7 +25,9 @@ export function connectAdmin(options: ConnectOptions): AdminClient {
   const call = <Request, Response>(
     method: ClientMethod<Request, Response>,
     request: Encodable<Request>,
-  ): Promise<Response> => channel.call(method, "admin.invalid", request);
+    bounds?: CallBounds,
+  ): Promise<Response> => channel.call(method, "admin.invalid", request, bounds);
+  const patient = { timeoutMs: ACTIVATION_MS };
   return {
     freeze: async (request) => present((await call(ADMIN_CLIENT_METHODS.freeze, request)).change),
     unfreeze: async (request) =>
@@ -29,6 +37,12 @@ export function connectAdmin(options: ConnectOptions): AdminClient {
     listBudgets: (request) => call(ADMIN_CLIENT_METHODS.listBudgets, request),
     grantBudget: (request) => call(ADMIN_CLIENT_METHODS.grantBudget, request),
     getVelocity: (request) => call(ADMIN_CLIENT_METHODS.getVelocity, request),
+    getBundleStatus: async () =>
+      present((await call(ADMIN_CLIENT_METHODS.getBundleStatus, {})).status),
+    activateBundle: async (request) =>
+      present((await call(ADMIN_CLIENT_METHODS.activateBundle, request, patient)).change),
+    rollbackBundle: async (reason) =>
+      present((await call(ADMIN_CLIENT_METHODS.rollbackBundle, { reason }, patient)).change),
     close: () => channel.client.close(),
   };
 }

@@ -77,6 +77,21 @@ export const ADMIN_SERVER_METHODS = {
   ListBudgets: adminServer("ListBudgets", v1.ListBudgetsRequest, v1.ListBudgetsResponse),
   GrantBudget: adminServer("GrantBudget", v1.GrantBudgetRequest, v1.GrantBudgetResponse),
   GetVelocity: adminServer("GetVelocity", v1.GetVelocityRequest, v1.GetVelocityResponse),
+  GetBundleStatus: adminServer(
+    "GetBundleStatus",
+    v1.GetBundleStatusRequest,
+    v1.GetBundleStatusResponse,
+  ),
+  ActivateBundle: adminServer(
+    "ActivateBundle",
+    v1.ActivateBundleRequest,
+    v1.ActivateBundleResponse,
+  ),
+  RollbackBundle: adminServer(
+    "RollbackBundle",
+    v1.RollbackBundleRequest,
+    v1.RollbackBundleResponse,
+  ),
 };
 
 export const ADMIN_CLIENT_METHODS = {
@@ -86,6 +101,21 @@ export const ADMIN_CLIENT_METHODS = {
   listBudgets: adminClient("ListBudgets", v1.ListBudgetsRequest, v1.ListBudgetsResponse),
   grantBudget: adminClient("GrantBudget", v1.GrantBudgetRequest, v1.GrantBudgetResponse),
   getVelocity: adminClient("GetVelocity", v1.GetVelocityRequest, v1.GetVelocityResponse),
+  getBundleStatus: adminClient(
+    "GetBundleStatus",
+    v1.GetBundleStatusRequest,
+    v1.GetBundleStatusResponse,
+  ),
+  activateBundle: adminClient(
+    "ActivateBundle",
+    v1.ActivateBundleRequest,
+    v1.ActivateBundleResponse,
+  ),
+  rollbackBundle: adminClient(
+    "RollbackBundle",
+    v1.RollbackBundleRequest,
+    v1.RollbackBundleResponse,
+  ),
 };
 
 /** The methods of those who read the ledger, all unary. */

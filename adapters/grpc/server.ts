@@ -2,9 +2,11 @@ import type { Server, ServerCredentials, ServiceDefinition } from "@grpc/grpc-js
 import { WeirError } from "../../engine/errors.ts";
 import { LIMITS } from "../../engine/limits.ts";
 import type { LedgerReader } from "../../engine/ledger/reader.ts";
+import type { BundleOperator } from "../../engine/operator/bundles.ts";
 import type { Operator } from "../../engine/operator/operator.ts";
 import type { Weir } from "../../engine/weir.ts";
 import { adminService } from "./admin-service.ts";
+import { bundleHandlers } from "./bundle-service.ts";
 import type { Authenticator } from "./authenticate.ts";
 import {
   ADMIN_SERVER_METHODS,
@@ -27,6 +29,8 @@ export interface GrpcServerOptions {
   readonly operator?: Operator;
   /** Without it LedgerService is not served. */
   readonly ledger?: LedgerReader;
+  /** Without it AdminService changes no bundle. */
+  readonly bundles?: BundleOperator | undefined;
   readonly authenticator: Authenticator;
   /** Address or name to listen on, or "unix:<path>" (the port is then ignored). */
   readonly host: string;
@@ -61,7 +65,7 @@ export function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer>
 }
 
 function ownServices(options: GrpcServerOptions, gate: Gate): readonly HostedService[] {
-  const { ledger, operator, weir } = options;
+  const { bundles, ledger, operator, weir } = options;
   const onFault = options.onFault ?? (() => {});
   const serving = {
     authenticator: options.authenticator,
@@ -84,7 +88,10 @@ function ownServices(options: GrpcServerOptions, gate: Gate): readonly HostedSer
     services.push({
       name: ADMIN_SERVICE,
       definition: ADMIN_SERVER_METHODS as unknown as ServiceDefinition,
-      handlers: adminService(operator, serving),
+      handlers: {
+        ...adminService(operator, serving),
+        ...(bundles !== undefined && bundleHandlers(bundles, serving)),
+      },
     });
   }
   if (ledger !== undefined) {

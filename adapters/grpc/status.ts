@@ -25,6 +25,7 @@ export const GRPC_CODES: Readonly<Record<ErrorCode, status>> = {
   "decision.too_old": status.NOT_FOUND,
   "decision.finished": status.FAILED_PRECONDITION,
   "bundle.invalid": status.FAILED_PRECONDITION,
+  "bundle.unavailable": status.UNAVAILABLE,
   "config.invalid": status.FAILED_PRECONDITION,
   "log.unavailable": status.UNAVAILABLE,
   "log.corrupt": status.DATA_LOSS,

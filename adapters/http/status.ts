@@ -17,6 +17,7 @@ export const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   "decision.too_old": 410,
   "decision.finished": 409,
   "bundle.invalid": 500,
+  "bundle.unavailable": 503,
   "config.invalid": 500,
   "log.unavailable": 503,
   "log.corrupt": 500,

@@ -98,7 +98,8 @@ export class AuditLog {
     for (const { frame, line } of readFramedLog(this.#place.logFolder)) {
       this.#trail.recall(frame);
       if (line.kind === "control") this.#note(line);
-      if (line.kind === "bundle") this.#bundle = { digest: line.digest, revision: line.revision };
+      if (line.kind === "bundle" && line.change !== "refused")
+        this.#bundle = { digest: line.digest, revision: line.revision };
       yield line;
     }
   }

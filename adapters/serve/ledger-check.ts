@@ -3,7 +3,7 @@ import type { Balance } from "../../engine/ports.ts";
 import type { LogLine, PostingRecord } from "../../engine/record/record.ts";
 import { reservedEntry } from "../../engine/record/write.ts";
 import type { Config } from "../config.ts";
-import { FolderBundles } from "../bundles/folder-bundles.ts";
+import { FolderBundles, keptBundles } from "../bundles/folder-bundles.ts";
 import { readLog } from "../embedded/segments.ts";
 import { recoverState } from "../memory/recover.ts";
 import { MemoryStateStore } from "../memory/state-store.ts";
@@ -48,7 +48,7 @@ export async function checkLedger(config: Config): Promise<LedgerCheck> {
     return { ...counts, instances: 0, owed: 0, differences: [], imbalances: [] };
   }
   const state = new MemoryStateStore();
-  const bundles = new FolderBundles(config.bundle, layout.bundles);
+  const bundles = keptBundles(layout.bundles) ?? new FolderBundles(config.bundle, layout.bundles);
   const { owed, differences } = await recoverState(state, lines(), bundles);
   for (const entry of owed) sums.take(entry.postings);
   const imbalances = sums.compare(await state.balances());

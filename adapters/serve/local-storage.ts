@@ -2,11 +2,12 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readVerifier } from "../../engine/audit/note.ts";
 import { WeirError } from "../../engine/errors.ts";
-import type { BundleSource, Clock, StateStore } from "../../engine/ports.ts";
+import type { Clock, StateStore } from "../../engine/ports.ts";
 import { type LogLine, RECORD_VERSION } from "../../engine/record/record.ts";
 import type { Config } from "../config.ts";
-import { FolderBundles } from "../bundles/folder-bundles.ts";
-import { readTrusted } from "../bundles/trusted.ts";
+import type { ActiveBundles } from "../bundles/active-bundles.ts";
+import { openActiveBundles } from "../bundles/start.ts";
+import { SETTINGS } from "../config/settings.ts";
 import { SaltFile } from "../embedded/salts.ts";
 import { SegmentLedger } from "../embedded/ledger.ts";
 import { lockFolder } from "../embedded/lock.ts";
@@ -19,6 +20,7 @@ import { userName } from "../system/user.ts";
 import { AuditLog } from "./audit-log.ts";
 import { KeyJournal } from "./key-journal.ts";
 import { finishOwed } from "./finish-owed.ts";
+import { splitPersons } from "./split-persons.ts";
 import type { Storage } from "./storage.ts";
 
 /** Where things are in a data folder. */
@@ -48,11 +50,18 @@ export async function openLocalStorage(
   };
   try {
     const layout = dataLayout(config.data);
-    const bundles = new FolderBundles(
-      await readTrusted(config.bundle, config.bundleKeys),
-      layout.bundles,
-    );
-    refuseSplitPersons(config, bundles);
+    const bundles = await openActiveBundles({
+      configured: config.bundle,
+      folder: layout.bundles,
+      keys: config.bundleKeys,
+      nowMs: clock.nowMs(),
+      onNote,
+      shipped: config.bundle === SETTINGS.bundle.default,
+      starter: userName(),
+      token: config.bundleToken,
+    });
+    const split = splitPersons(config, bundles.current());
+    if (split !== null) throw new WeirError("config.invalid", split);
     const audit = new AuditLog(config, {
       clock,
       data: config.data,
@@ -143,7 +152,7 @@ async function shared(
 
 interface Opened {
   readonly audit: AuditLog;
-  readonly bundles: BundleSource;
+  readonly bundles: ActiveBundles;
   readonly clock: Clock;
   readonly log: SegmentedLog;
   readonly ledger: SegmentLedger;
@@ -166,22 +175,22 @@ async function recover(
   return lastMs;
 }
 
-const STARTED = "the service started with it";
-
 /** The log says when another bundle began to decide. */
 async function noteBundle({ audit, bundles, clock, log }: Opened): Promise<void> {
-  const { digest, revision } = bundles.current();
+  const { actor, digest, reason, revision, source } = bundles.activation;
   const before = audit.controls.bundle;
   if (digest === before.digest) return;
   await log.append({
     v: RECORD_VERSION,
     kind: "bundle",
-    actor: userName(),
+    actor,
     at_ms: clock.nowMs(),
     before,
+    change: "activated",
     digest,
-    reason: STARTED,
+    reason,
     revision,
+    source,
   });
 }
 
@@ -193,16 +202,7 @@ async function noteMode(audit: AuditLog, mode: Config["mode"]): Promise<void> {
     action: "mode.set",
     after: mode,
     before,
-    reason: STARTED,
+    reason: "the service started with it",
     subject: "deployment",
   });
-}
-
-/** Salts are kept by each node: on a shared state one person would be another on every node. */
-function refuseSplitPersons({ state }: Config, bundles: BundleSource): void {
-  const fields = bundles.current().data.masking?.fields ?? [];
-  const counted = fields.find((path) => path.startsWith("attribution."));
-  if (state.kind === "memory" || counted === undefined) return;
-  const message = `the bundle masks ${counted}, and the state is shared by nodes that do not share salts; accepted is state memory`;
-  throw new WeirError("config.invalid", message);
 }

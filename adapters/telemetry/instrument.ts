@@ -1,5 +1,6 @@
 import { WeirError } from "../../engine/errors.ts";
 import type { LedgerReader } from "../../engine/ledger/reader.ts";
+import type { BundleOperator } from "../../engine/operator/bundles.ts";
 import type { Operator } from "../../engine/operator/operator.ts";
 import type { Caller, Weir } from "../../engine/weir.ts";
 import type { Metrics } from "./metrics.ts";
@@ -50,6 +51,16 @@ export function instrumentLedger(ledger: LedgerReader, metrics: Metrics): Ledger
     periods: (raw, caller) => counted(ledger.periods(raw, caller)),
     priceRows: (caller) => counted(ledger.priceRows(caller)),
     close: (raw, caller) => counted(ledger.close(raw, caller)),
+  };
+}
+
+/** The same changes of bundles, with every failure counted. */
+export function instrumentBundles(bundles: BundleOperator, metrics: Metrics): BundleOperator {
+  const counted = countingFailures(metrics);
+  return {
+    status: (caller) => counted(bundles.status(caller)),
+    activate: (raw, caller) => counted(bundles.activate(raw, caller)),
+    rollback: (raw, caller) => counted(bundles.rollback(raw, caller)),
   };
 }
 

@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Decision } from "../../engine/decision/decision.ts";
 import type { ReportResult } from "../../engine/ledger/report.ts";
+import { type BundleMetrics, registerBundleMetrics } from "./bundle-metrics.ts";
 
 /** What the gauges ask for when they are read. */
 export interface MetricSources {
@@ -21,6 +22,8 @@ export interface Metrics {
   reported(result: ReportResult): void;
   /** Counts an access log entry of Envoy, by what became of it. */
   settled(result: string): void;
+  /** What becomes of bundles. */
+  readonly bundles: BundleMetrics;
   /** Counts an error of any call, by code. */
   failed(code: string): void;
   /** The exposition in Prometheus text format. */
@@ -47,6 +50,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     label: "result",
   });
   return {
+    bundles: registerBundleMetrics(registry),
     decided,
     reported,
     settled: (result) => settlements.add(result),

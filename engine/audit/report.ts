@@ -1,6 +1,12 @@
 import { hash } from "node:crypto";
 
-import type { ControlRecord, DecisionRecord, GrantRecord, LogLine } from "../record/record.ts";
+import type {
+  BundleRecord,
+  ControlRecord,
+  DecisionRecord,
+  GrantRecord,
+  LogLine,
+} from "../record/record.ts";
 
 /** A stretch of time, both ends included, epoch ms. */
 export interface Span {
@@ -224,12 +230,19 @@ export function changeWords(record: ChangeRecord): string {
     case "grant":
       return `${record.actor} raised ${record.budget} of ${record.tenant} from ${record.limit_before} to ${record.limit_after} ${record.unit}: ${record.reason}`;
     case "bundle":
-      return `${record.actor ?? "the service"} made bundle ${record.digest.slice(0, 12)} decide`;
+      return bundleWords(record);
     case "control":
       return controlWords(record);
     case "closed":
       return `${record.actor} closed ${record.month} of ${record.tenant}: ${record.reason}`;
   }
+}
+
+function bundleWords({ actor = "the service", change, digest, reason }: BundleRecord): string {
+  const name = digest === "" ? "a bundle" : `bundle ${digest.slice(0, 12)}`;
+  if (change === "refused") return `${name} was refused: ${reason}`;
+  if (change === "rolled_back") return `${actor} went back to ${name}: ${reason}`;
+  return `${actor} made ${name} decide`;
 }
 
 function controlWords({ action, actor, after, before, reason, subject }: ControlRecord): string {

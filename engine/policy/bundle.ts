@@ -49,32 +49,50 @@ interface Manifest {
 
 /** Opens a bundle or refuses it whole (`bundle.invalid`), naming what is wrong. */
 export function openBundle(files: BundleFiles): Bundle {
+  const steps = openInSteps(files);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
+}
+
+/** The same a step at a time, so that decisions go on in between. */
+export function* openInSteps(files: BundleFiles): Generator<void, Bundle> {
   const manifest = parseJson(".manifest", files.manifest) as Manifest;
   const weir = manifest.metadata?.weir;
   const wasmSha256 = sha256(files.wasm);
   const dataSha256 = sha256(files.data);
   expectDigest("policy.wasm", weir?.wasm_sha256, wasmSha256);
   expectDigest("data.json", weir?.data_sha256, dataSha256);
+  yield;
   const document = parseJson("data.json", files.data) as { readonly config?: BundleData };
   const data = document.config;
   if (data === undefined) throw new WeirError("bundle.invalid", "data.json holds no config");
   checkData(data);
   expectKnownCodes(data, weir?.rules ?? {});
+  yield;
+  const priceBook = openPriceBook(data.prices);
+  yield;
+  const budgets = planBudgets(data.budgets);
+  const scopes = planScopes(data.velocity);
+  yield;
   return {
     revision: manifest.revision ?? "",
-    digest: sha256(`${wasmSha256}\n${dataSha256}\n`),
+    digest: digestOf(wasmSha256, dataSha256),
     data,
     rules: weir?.rules ?? {},
-    pricing: {
-      models: data.models,
-      estimates: data.estimates,
-      priceBook: openPriceBook(data.prices),
-    },
-    budgets: planBudgets(data.budgets),
-    scopes: planScopes(data.velocity),
+    pricing: { models: data.models, estimates: data.estimates, priceBook },
+    budgets,
+    scopes,
     localTimes: openLocalTimes(data.zones ?? {}),
     policy: openEvaluator(files.wasm, document),
   };
+}
+
+/** The digest that the bundle of these files has, whether it opens or not. */
+export function bundleDigest(files: BundleFiles): string {
+  return digestOf(sha256(files.wasm), sha256(files.data));
+}
+
+function digestOf(wasmSha256: string, dataSha256: string): string {
+  return sha256(`${wasmSha256}\n${dataSha256}\n`);
 }
 
 /** A mode or a waiver for a code that no rule has would change nothing, and nobody would notice. */

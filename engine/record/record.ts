@@ -189,17 +189,23 @@ export interface GrantRecord {
   readonly until_ms: number;
 }
 
-/** A bundle became the one that decides. */
+/** A bundle became the one that decides, or was refused; written before it takes effect. */
 export interface BundleRecord {
   readonly v: typeof RECORD_VERSION;
   readonly kind: "bundle";
   readonly at_ms: number;
+  /** "": what was refused is no bundle. */
   readonly digest: string;
   readonly revision: string;
+  /** Absent: activated. */
+  readonly change?: "activated" | "refused" | "rolled_back";
   /** Who made it decide and why, and what decided before; absent in older logs. */
   readonly actor?: string;
+  /** Where this one was refused, it decides on. */
   readonly before?: { readonly digest: string; readonly revision: string };
   readonly reason?: string;
+  /** Path or URL it came from. */
+  readonly source?: string;
 }
 
 /** What may be changed beside decisions, freezes and grants. */

@@ -190,6 +190,80 @@ export namespace weir {
       retryAfterMs: Int64;
     }
     export const WindowVelocity: Codec<weir.v1.WindowVelocity>;
+    /** A bundle that decides or decided. */
+    export interface BundleActivation {
+      /** Digest, 64 hex digits. */
+      digest: string;
+      /** Revision as its manifest says. */
+      revision: string;
+      /** When it came to decide, milliseconds since the Unix epoch. */
+      atMs: Int64;
+      /** Principal that asked for it; "weir": its source offered it. */
+      actor: string;
+      /** Why. */
+      reason: string;
+      /** Path or URL it came from. */
+      source: string;
+    }
+    export const BundleActivation: Codec<weir.v1.BundleActivation>;
+    /** A bundle that brought a process down; it decides again only once an operator activates it. */
+    export interface QuarantinedBundle {
+      /** Digest, 64 hex digits. */
+      digest: string;
+      /** Since when, milliseconds since the Unix epoch. */
+      atMs: Int64;
+      /** What it did. */
+      why: string;
+    }
+    export const QuarantinedBundle: Codec<weir.v1.QuarantinedBundle>;
+    /** What a second bundle would have decided on the same policy inputs. */
+    export interface CanaryBundle {
+      /** Digest, 64 hex digits. */
+      digest: string;
+      /** Revision as its manifest says. */
+      revision: string;
+      /** Path or URL it came from. */
+      source: string;
+      /** Decisions it judged. */
+      judged: Int64;
+      /** Those on which it differs. */
+      differences: Int64;
+      /** Decisions it could not follow. */
+      dropped: Int64;
+      /** Why it judges no longer; empty: it does. */
+      stopped: string;
+    }
+    export const CanaryBundle: Codec<weir.v1.CanaryBundle>;
+    /** Which bundle decides and what its source said last. */
+    export interface BundleStatus {
+      /** The bundle that decides. */
+      active: weir.v1.BundleActivation | null;
+      /** Those before it, the latest first; a rollback returns to the first that is not in quarantine. */
+      earlier: weir.v1.BundleActivation[];
+      /** Path or URL in the configuration. */
+      configured: string;
+      /** When that was last asked, milliseconds since the Unix epoch; 0: never, as a path. */
+      askedAtMs: Int64;
+      /** When it last answered, milliseconds since the Unix epoch; 0: never. */
+      answeredAtMs: Int64;
+      /** Why its latest bundle does not decide, or why there is none; empty: it does. */
+      problem: string;
+      /** Bundles in quarantine. */
+      quarantined: weir.v1.QuarantinedBundle[];
+      /** The canary; absent: there is none. */
+      canary: weir.v1.CanaryBundle | null;
+    }
+    export const BundleStatus: Codec<weir.v1.BundleStatus>;
+    /** A change of the bundle that decides, as it was recorded. */
+    export interface BundleChange {
+      /** Digest of the bundle that decided until then. */
+      digestBefore: string;
+      /** Its revision. */
+      revisionBefore: string;
+      /** The one that decides now. */
+      after: weir.v1.BundleActivation | null;
+    }
+    export const BundleChange: Codec<weir.v1.BundleChange>;
     /** Request to set a kill switch. */
     export interface FreezeRequest {
       /** "*" for every call of the tenant, or "kind:value" with one of the kinds tenant, model, run, team, feature, service, user, cost_center, environment, customer. Mandatory. */
@@ -302,6 +376,42 @@ export namespace weir {
       nowMs: Int64;
     }
     export const GetVelocityResponse: Codec<weir.v1.GetVelocityResponse>;
+    /** Request to show the bundle. */
+    export interface GetBundleStatusRequest {
+    }
+    export const GetBundleStatusRequest: Codec<weir.v1.GetBundleStatusRequest>;
+    /** The bundle. */
+    export interface GetBundleStatusResponse {
+      /** Which bundle decides and what its source said last. */
+      status: weir.v1.BundleStatus | null;
+    }
+    export const GetBundleStatusResponse: Codec<weir.v1.GetBundleStatusResponse>;
+    /** Request to let another bundle decide. */
+    export interface ActivateBundleRequest {
+      /** Absolute path on the service's machine, or http(s) URL. 1 to 4096 characters. Mandatory. */
+      source: string;
+      /** Why. 1 to 256 characters. Mandatory. */
+      reason: string;
+    }
+    export const ActivateBundleRequest: Codec<weir.v1.ActivateBundleRequest>;
+    /** Answer to an activation. */
+    export interface ActivateBundleResponse {
+      /** The change, as it was recorded. */
+      change: weir.v1.BundleChange | null;
+    }
+    export const ActivateBundleResponse: Codec<weir.v1.ActivateBundleResponse>;
+    /** Request to return to the bundle before. */
+    export interface RollbackBundleRequest {
+      /** Why. 1 to 256 characters. Mandatory. */
+      reason: string;
+    }
+    export const RollbackBundleRequest: Codec<weir.v1.RollbackBundleRequest>;
+    /** Answer to a rollback. */
+    export interface RollbackBundleResponse {
+      /** The change, as it was recorded. */
+      change: weir.v1.BundleChange | null;
+    }
+    export const RollbackBundleResponse: Codec<weir.v1.RollbackBundleResponse>;
     /** What Weir answers. */
     export type Effect = number;
     export const Effect: {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 
-const WEIR = join(import.meta.dirname, "../../adapters/cli/weir.js");
+export const WEIR = join(import.meta.dirname, "../../adapters/cli/weir.js");
 
 /** How a command ended. */
 export interface Ended {

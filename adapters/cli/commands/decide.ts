@@ -38,7 +38,7 @@ async function decideHere(intent: RawIntent, config: Config): Promise<Decision> 
   const { LOOPBACK_PRINCIPAL, openEngine } = await import("../../serve.ts");
   const { ephemeralStorage } = await import("../../serve/ephemeral.ts");
   const { readTrusted } = await import("../../bundles/trusted.ts");
-  const bundle = await readTrusted(config.bundle, config.bundleKeys);
+  const bundle = await readTrusted(config.bundle, config.bundleKeys, config.bundleToken);
   const engine = await openEngine(config, { storage: ephemeralStorage(bundle) });
   try {
     return await engine.weir.decide(intent, { principal: LOOPBACK_PRINCIPAL });

@@ -1,0 +1,67 @@
+import type { WeirError } from "../../engine/errors.ts";
+import { type BundleOperator, createBundleOperator } from "../../engine/operator/bundles.ts";
+import type { Ports } from "../../engine/ports.ts";
+import { ActiveBundles } from "../bundles/active-bundles.ts";
+import { BundleDesk } from "../bundles/desk.ts";
+import { readVerificationKeys } from "../bundles/keys.ts";
+import { startPolling } from "../bundles/poll.ts";
+import { RecentInputs } from "../bundles/recent-inputs.ts";
+import { isUrl } from "../bundles/trusted.ts";
+import { startWatchdog } from "../bundles/watchdog.ts";
+import type { Config } from "../config.ts";
+import { instrumentBundles } from "../telemetry/instrument.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { splitPersons } from "./split-persons.ts";
+
+/** What keeps the bundle of a service right while it runs. */
+export interface BundleUpkeep {
+  readonly operator: BundleOperator;
+  stop(): Promise<void>;
+}
+
+/**
+ * Watches every evaluation, asks the source for newer bundles, and takes an operator's. null where the
+ * ports come with a bundle that nothing changes, as in tests.
+ */
+export function startBundleUpkeep(
+  config: Config,
+  ports: Ports,
+  metrics: Metrics,
+  onNote: (note: WeirError) => void,
+): BundleUpkeep | null {
+  const { bundles, clock, ids, log } = ports;
+  if (!(bundles instanceof ActiveBundles)) return null;
+  const recent = new RecentInputs();
+  const watchdog = startWatchdog(bundles.folder);
+  bundles.guardWith((policy, digest) => recent.watch(watchdog.guard(policy, digest)));
+  const desk = new BundleDesk({
+    bundles,
+    canary: () => null,
+    clock,
+    keys: config.bundleKeys === null ? null : readVerificationKeys(config.bundleKeys),
+    log,
+    onChange: (change) => metrics.bundles.changed(change ?? "activated"),
+    onNote,
+    recentInputs: () => recent.texts,
+    token: config.bundleToken,
+    unfit: (bundle) => splitPersons(config, bundle),
+  });
+  metrics.bundles.watch(() => desk.status());
+  const polling = isUrl(config.bundle)
+    ? startPolling({
+        ids,
+        listener: desk,
+        longPollMs: config.bundleLongPollMs,
+        pollMs: config.bundlePollMs,
+        token: config.bundleToken,
+        url: config.bundle,
+      })
+    : null;
+  return {
+    operator: instrumentBundles(createBundleOperator(ports, desk), metrics),
+    stop: async () => {
+      await polling?.stop();
+      await watchdog.stop();
+    },
+  };
+}
