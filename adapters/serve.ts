@@ -159,7 +159,7 @@ export async function startService(config: Config, overrides: Overrides = {}): P
     weir = instrument(engine.weir, metrics, () => clock.elapsedUs());
     const sweeper = startSweeper(weir, config.sweepIntervalMs, onFault);
     closers.push(() => sweeper.stop());
-    const upkeep = startBundleUpkeep(config, engine.ports, metrics, onFault);
+    const upkeep = await startBundleUpkeep(config, engine.ports, metrics, onFault);
     closers.push(() => upkeep?.stop());
     const bundles = upkeep?.operator;
     const parts = { authenticator, bundles, engine, keys, metrics, onFault, weir };

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   "config.invalid": "the configuration is wrong",
   "log.unavailable": "the record could not be written, so nothing was decided",
   "log.corrupt": "the log holds a damaged record",
+  "upload.failed": "decision logs or status do not reach the server that collects them",
   "state.unavailable": "the state store does not answer",
   "server.draining": "the server is shutting down",
   "server.overloaded": "too many decisions are in flight",

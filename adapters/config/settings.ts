@@ -40,6 +40,9 @@ export interface Settings {
   readonly bundleToken: string;
   readonly bundlePollMs: number;
   readonly bundleLongPollMs: number;
+  readonly opaService: string | null;
+  readonly opaToken: string;
+  readonly opaUploadLimit: number;
   readonly mode: "enforce" | "shadow";
   readonly logSync: "os" | "interval" | "always";
   readonly logSyncIntervalMs: number;
@@ -173,6 +176,26 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: duration(0, 240_000),
     default: "30s",
     doc: "how long its server may wait for a change, if it can; it is asked again at once then",
+  },
+  opaService: {
+    name: "opa_service",
+    type: optional(webAddress()),
+    default: "",
+    defaultShown: "none",
+    doc: "URL of a server that collects OPA's decision logs (/logs) and status (/status)",
+  },
+  opaToken: {
+    name: "opa_token",
+    type: secret(),
+    default: "",
+    defaultShown: "none",
+    doc: "bearer token for it; better given as a variable, which ps does not show",
+  },
+  opaUploadLimit: {
+    name: "opa_upload_limit",
+    type: integer(1_024, 8_388_608),
+    default: "32768",
+    doc: "most bytes of decision logs, gzipped, that it is sent at once",
   },
   mode: {
     name: "mode",

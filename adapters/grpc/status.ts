@@ -29,6 +29,7 @@ export const GRPC_CODES: Readonly<Record<ErrorCode, status>> = {
   "config.invalid": status.FAILED_PRECONDITION,
   "log.unavailable": status.UNAVAILABLE,
   "log.corrupt": status.DATA_LOSS,
+  "upload.failed": status.UNAVAILABLE,
   "state.unavailable": status.UNAVAILABLE,
   "server.draining": status.UNAVAILABLE,
   "server.overloaded": status.RESOURCE_EXHAUSTED,

@@ -21,6 +21,7 @@ export const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   "config.invalid": 500,
   "log.unavailable": 503,
   "log.corrupt": 500,
+  "upload.failed": 503,
   "state.unavailable": 503,
   "server.draining": 503,
   "server.overloaded": 503,

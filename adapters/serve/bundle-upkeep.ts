@@ -12,6 +12,7 @@ import type { Config } from "../config.ts";
 import { instrumentBundles } from "../telemetry/instrument.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { splitPersons } from "./split-persons.ts";
+import { startUpload } from "./upload-host.ts";
 
 /** What keeps the bundle of a service right while it runs. */
 export interface BundleUpkeep {
@@ -20,15 +21,16 @@ export interface BundleUpkeep {
 }
 
 /**
- * Watches every evaluation, asks the source for newer bundles, and takes an operator's. null where the
- * ports come with a bundle that nothing changes, as in tests.
+ * Watches every evaluation, asks the source for newer bundles, takes an operator's, and tells the
+ * server that collects OPA's reports. null where the ports come with a bundle that nothing changes, as in
+ * tests.
  */
-export function startBundleUpkeep(
+export async function startBundleUpkeep(
   config: Config,
   ports: Ports,
   metrics: Metrics,
   onNote: (note: WeirError) => void,
-): BundleUpkeep | null {
+): Promise<BundleUpkeep | null> {
   const { bundles, clock, ids, log } = ports;
   if (!(bundles instanceof ActiveBundles)) return null;
   const recent = new RecentInputs();
@@ -40,13 +42,22 @@ export function startBundleUpkeep(
     clock,
     keys: config.bundleKeys === null ? null : readVerificationKeys(config.bundleKeys),
     log,
-    onChange: (change) => metrics.bundles.changed(change ?? "activated"),
+    onChange: (change) => {
+      metrics.bundles.changed(change ?? "activated");
+      upload?.reportStatus();
+    },
     onNote,
     recentInputs: () => recent.texts,
     token: config.bundleToken,
     unfit: (bundle) => splitPersons(config, bundle),
   });
   metrics.bundles.watch(() => desk.status());
+  const { opaService } = config;
+  const upload =
+    opaService === null
+      ? null
+      : await startUpload({ ...config, opaService }, () => desk.status(), onNote);
+  if (upload !== null) metrics.watchUpload(upload);
   const polling = isUrl(config.bundle)
     ? startPolling({
         ids,
@@ -61,6 +72,7 @@ export function startBundleUpkeep(
     operator: instrumentBundles(createBundleOperator(ports, desk), metrics),
     stop: async () => {
       await polling?.stop();
+      await upload?.stop();
       await watchdog.stop();
     },
   };

@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type { Decision } from "../../engine/decision/decision.ts";
 import type { ReportResult } from "../../engine/ledger/report.ts";
 import { type BundleMetrics, registerBundleMetrics } from "./bundle-metrics.ts";
+import { registerUploadMetrics, type UploadSource } from "./upload-metrics.ts";
 
 /** What the gauges ask for when they are read. */
 export interface MetricSources {
@@ -24,6 +25,8 @@ export interface Metrics {
   settled(result: string): void;
   /** What becomes of bundles. */
   readonly bundles: BundleMetrics;
+  /** Shows what becomes of decision logs; without it there is nothing to show. */
+  watchUpload(upload: UploadSource): void;
   /** Counts an error of any call, by code. */
   failed(code: string): void;
   /** The exposition in Prometheus text format. */
@@ -51,6 +54,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   });
   return {
     bundles: registerBundleMetrics(registry),
+    watchUpload: (upload) => registerUploadMetrics(registry, upload),
     decided,
     reported,
     settled: (result) => settlements.add(result),

@@ -7,7 +7,7 @@ import type { Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { formatBundle } from "../style.ts";
 import type { Terminal } from "../terminal.ts";
-import { readVersion } from "../version.ts";
+import { readVersion } from "../../system/version.ts";
 
 /** Runs the service until it is told to stop; resolves when everything is answered and flushed. */
 export async function run({ settings, json, terminal }: Invocation): Promise<number> {

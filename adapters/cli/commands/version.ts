@@ -1,4 +1,4 @@
-import { readVersion } from "../version.ts";
+import { readVersion } from "../../system/version.ts";
 import type { Invocation } from "../command.ts";
 
 /** Prints the version of Weir and of Node. */
