@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 
 import { AUDIT_VERIFY } from "./audit.ts";
 import { ENVOY } from "./envoy.ts";
+import { BUNDLE_SWAP } from "./bundle-swap.ts";
 import { EVALUATIONS } from "./evaluate.ts";
 import { GRPC } from "./grpc.ts";
 import { DECIDE_IN_PROCESS, LOG_APPEND } from "./in-process.ts";
@@ -26,6 +27,7 @@ const BENCHES: readonly Bench[] = [
   DECIDE_IN_PROCESS,
   ...GRPC,
   ...ENVOY,
+  BUNDLE_SWAP,
   REDIS_SCRIPT,
   REDIS_RESERVE_SETTLE,
   ...SDK,

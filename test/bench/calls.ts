@@ -105,19 +105,7 @@ export function messageOf(index: number): Encodable<weir.v1.Intent> {
 /** The bundle with limits that a benchmark does not exhaust; everything else is as shipped. */
 export function roomy(source: BundleSource): BundleSource {
   const shipped = source.current();
-  const data: BundleData = {
-    ...shipped.data,
-    budgets: shipped.data.budgets.map((budget) => ({
-      ...budget,
-      limit: Math.min(budget.limit * ROOM, LIMITS.budgetMicroUsd),
-    })),
-    velocity: {
-      ...shipped.data.velocity,
-      scopes: Object.fromEntries(
-        Object.entries(shipped.data.velocity.scopes).map(([kind, scope]) => [kind, widen(scope)]),
-      ),
-    },
-  };
+  const data = roomyData(shipped.data);
   const bundle: Bundle = {
     ...shipped,
     budgets: planBudgets(data.budgets),
@@ -127,6 +115,23 @@ export function roomy(source: BundleSource): BundleSource {
   return {
     byDigest: (digest) => (digest === bundle.digest ? bundle : source.byDigest(digest)),
     current: () => bundle,
+  };
+}
+
+/** The same, of data alone. */
+export function roomyData(data: BundleData): BundleData {
+  return {
+    ...data,
+    budgets: data.budgets.map((budget) => ({
+      ...budget,
+      limit: Math.min(budget.limit * ROOM, LIMITS.budgetMicroUsd),
+    })),
+    velocity: {
+      ...data.velocity,
+      scopes: Object.fromEntries(
+        Object.entries(data.velocity.scopes).map(([kind, scope]) => [kind, widen(scope)]),
+      ),
+    },
   };
 }
 

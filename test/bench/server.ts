@@ -12,10 +12,13 @@ import { CpuProfiler } from "./profile.ts";
 
 /**
  * Run as a process: serves gRPC on a free port until its parent closes the channel, and answers the
- * parent's questions. "weir" is the whole service; "empty" answers a decision without making one.
+ * parent's questions. "weir" is the whole service, "bundle" the same on the bundle named third; "empty"
+ * answers a decision without making one.
  */
-const [kind, folder] = process.argv.slice(2) as ["weir" | "empty", string];
-const { port, stop } = kind === "weir" ? await serveWeir(folder) : await serveEmpty();
+const onFault = (fault: Error) => console.error(fault);
+type Kind = "bundle" | "empty" | "weir";
+const [kind, folder, bundle = ""] = process.argv.slice(2) as [Kind, string, string?];
+const { port, stop } = await serve();
 const profiler = new CpuProfiler();
 
 process.on("message", (question: "cpu" | "profile" | "profiled") => {
@@ -23,6 +26,11 @@ process.on("message", (question: "cpu" | "profile" | "profiled") => {
 });
 process.on("disconnect", () => void stop().then(() => process.exit(0)));
 process.send?.(port);
+
+function serve() {
+  if (kind === "empty") return serveEmpty();
+  return kind === "weir" ? serveWeir(folder) : serveBundle(folder);
+}
 
 async function answer(question: "cpu" | "profile" | "profiled") {
   switch (question) {
@@ -38,10 +46,18 @@ async function answer(question: "cpu" | "profile" | "profiled") {
   }
 }
 
+function configOf(data: string, more: Readonly<Record<string, string>> = {}) {
+  const flags = { data, "grpc-listen": "127.0.0.1:0", "http-listen": "127.0.0.1:0", ...more };
+  return loadConfig({ cwd: data, env: {}, flags });
+}
+
+async function serveBundle(data: string) {
+  const service = await startService(await configOf(data, { bundle }), { onFault });
+  return { port: service.grpc.port, stop: () => service.stop() };
+}
+
 async function serveWeir(data: string) {
-  const flags = { data, "grpc-listen": "127.0.0.1:0", "http-listen": "127.0.0.1:0" };
-  const config = await loadConfig({ cwd: data, env: {}, flags });
-  const onFault = (fault: Error) => console.error(fault);
+  const config = await configOf(data);
   const storage = await openLocalStorage(config, systemClock, onFault);
   const service = await startService(config, {
     onFault,
