@@ -74,6 +74,50 @@ export const POLICY_COMMANDS: readonly Command[] = [
     load: () => import("../policy/build.ts"),
   },
   {
+    name: "policy diff",
+    summary:
+      "compare two bundles: rules, data, and what they decide on cases; exit 1 if they differ",
+    positionals: [
+      { name: "OLD", doc: "a bundle: a folder, or a .tar.gz archive" },
+      { name: "NEW", doc: "another" },
+    ],
+    flags: [
+      {
+        name: "cases",
+        placeholder: "DIR",
+        doc: "case files to tell both; default: cases, if there",
+      },
+    ],
+    settings: false,
+    load: () => import("../policy/diff.ts"),
+  },
+  {
+    name: "policy replay",
+    summary: "judge what a log recorded by another bundle; exit 1 if too much changes",
+    positionals: [],
+    flags: [
+      {
+        name: "log",
+        placeholder: "DIR",
+        mandatory: true,
+        doc: "a data folder, or the log in it; a service may be running on it",
+      },
+      {
+        name: "bundle",
+        placeholder: "NEW",
+        mandatory: true,
+        doc: "the candidate: a folder, or a .tar.gz archive",
+      },
+      {
+        name: "accept",
+        placeholder: "PERCENT",
+        doc: "changes up to this share of the decisions are accepted; default 0",
+      },
+    ],
+    settings: false,
+    load: () => import("../policy/replay.ts"),
+  },
+  {
     name: "policy inspect",
     summary: "show what a bundle holds: rules, data, what made and signed it",
     positionals: [BUNDLE],
