@@ -20,6 +20,8 @@ export const asCaller = <Result>(
 
 /** How long a sum over many entries may take. */
 const READ_TIMEOUT_MS = 120_000;
+/** Largest of its answers: every hour of a month by every field. */
+const READ_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Asks a running service for its ledger, over a connection of its own. */
 export const asReader = <Result>(
@@ -28,7 +30,12 @@ export const asReader = <Result>(
 ): Promise<Result> =>
   atService(
     invocation,
-    (options) => connectLedger({ timeoutMs: READ_TIMEOUT_MS, ...options }),
+    (options) =>
+      connectLedger({
+        answerBytesMax: READ_BYTES_MAX,
+        timeoutMs: READ_TIMEOUT_MS,
+        ...options,
+      }),
     work,
   );
 

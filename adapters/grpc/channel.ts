@@ -11,6 +11,8 @@ export interface ConnectOptions {
   readonly key?: string;
   /** Longest a unary call may take unless it says otherwise; 10 seconds by default. */
   readonly timeoutMs?: number;
+  /** Largest answer taken, bytes; 4 MiB by default. */
+  readonly answerBytesMax?: number;
 }
 
 /** Bounds of one call. */
@@ -41,6 +43,9 @@ export function openChannel(options: ConnectOptions): Channel {
     "grpc.enable_channelz": 0,
     // One connection for each client, not one per address and process.
     "grpc.use_local_subchannel_pool": 1,
+    ...(options.answerBytesMax !== undefined && {
+      "grpc.max_receive_message_length": options.answerBytesMax,
+    }),
   });
   const metadata = new Metadata();
   if (options.key !== undefined) metadata.set("authorization", `Bearer ${options.key}`);

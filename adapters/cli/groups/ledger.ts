@@ -69,6 +69,32 @@ export const LEDGER_COMMANDS: readonly Command[] = [
     load: () => import("../commands/ledger-close.ts"),
   },
   {
+    name: "ledger export",
+    summary: "write the ledger to a file: its entries, or its charges as FOCUS 1.2",
+    positionals: [
+      { name: "FILE", doc: "a name in .csv, .ndjson or .parquet, or - for standard output" },
+    ],
+    flags: [
+      { name: "as", placeholder: "csv|ndjson|parquet", doc: "the form; default: as FILE is named" },
+      { name: "focus", doc: "charges by token class in the columns of FOCUS 1.2" },
+      {
+        name: "each",
+        placeholder: "hour|day",
+        doc: "with --focus: the charge period; default hour",
+      },
+      {
+        name: "numbers",
+        placeholder: "exact|float64",
+        doc: "with --focus: exact decimals, or doubles for readers that multiply in them; default exact",
+      },
+      { name: "kind", placeholder: "KIND,…", doc: "only entries of these kinds" },
+      ...FILTER_FLAGS,
+      ...SERVER_FLAGS,
+    ],
+    settings: true,
+    load: () => import("../commands/ledger-export.ts"),
+  },
+  {
     name: "ledger check",
     summary: "prove that the log is whole and that its money adds up",
     positionals: [],
