@@ -34,7 +34,8 @@ interface Collector {
 async function collect(port: number): Promise<Collector> {
   const [events, statuses, tokens] = [[] as Json[], [] as Json[], new Set<string | undefined>()];
   const server = createServer((request, response) => {
-    void buffer(request).then((body) => {
+    const cutShort = (): void => void response.destroy();
+    const taken = (body: Buffer): unknown => {
       tokens.add(request.headers.authorization);
       const zipped = request.headers["content-encoding"] === "gzip";
       const document = JSON.parse(String(zipped ? gunzipSync(body) : body)) as Json & Json[];
@@ -42,7 +43,8 @@ async function collect(port: number): Promise<Collector> {
       else if (request.url === "/status") statuses.push(document);
       else return response.writeHead(413).end();
       return response.writeHead(200).end();
-    });
+    };
+    void buffer(request).then(taken, cutShort);
   });
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   const close = async (): Promise<void> => {
@@ -169,7 +171,6 @@ test(
     };
     await expect.poll(asked, PATIENT).toBe(200);
     await expect.poll(() => opas.events.length, PATIENT).toBeGreaterThan(0);
-    await expect.poll(() => opas.statuses.length, PATIENT).toBeGreaterThan(0);
 
     // An OPA without a bundle says nothing of one, and has nothing of its own to add.
     const { bundles, custom, ...ours } = formOf(weirs.events[0]);
@@ -177,7 +178,8 @@ test(
     expect(formOf(opas.events[0])).toMatchObject(ours);
     expect(opas.events[0]?.["path"]).toBe(weirs.events[0]?.["path"]);
     const { bundles: _, decision_logs: __, ...status } = formOf(weirs.statuses[0]);
-    expect(formOf(opas.statuses[0])).toMatchObject(status);
+    // OPA names its plugins once they run.
+    await expect.poll(() => formOf(opas.statuses.at(-1)), PATIENT).toMatchObject(status);
   },
 );
 
