@@ -30,3 +30,10 @@ test.each([["operator"], [["operater"]], [["operator", "admin"]], [null]])(
     );
   },
 );
+
+test.each(["false", 0, null])("amounts %j are refused, naming the principal", (amounts) => {
+  const ops = { amounts: amounts as unknown as boolean, claims: {}, tenants: ["acme"] };
+  expect(() => checkData({ ...data, principals: { ops } })).toThrow(
+    `config.principals["ops"].amounts: ${JSON.stringify(amounts)} is not accepted; accepted is true or false`,
+  );
+});

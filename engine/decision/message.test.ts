@@ -51,6 +51,21 @@ describe("templates", () => {
     expect(renderReasons([{ ...finding, code: "constructor" }], {})[0]?.message).toBe("A rule");
   });
 
+  test("who is told no amounts gets the rest", () => {
+    const params = { budget: "day", cost_micro_usd: 400_000, resets_in_ms: 60_000 };
+    const finding = { code: "a.b", params, rule: "A rule", severity: "info" } as const;
+    const message =
+      "{budget} resets in {resets_in_ms}; needs {cost_micro_usd}, has {left_micro_usd}";
+    const rule = { description: "", kind: "deny", severity: "info", title: "A rule" } as const;
+    expect(renderReasons([finding], { "a.b": { ...rule, message } }, false)).toEqual([
+      {
+        ...finding,
+        message: "day resets in 1 min; needs [amount], has [amount]",
+        params: { budget: "day", resets_in_ms: 60_000 },
+      },
+    ]);
+  });
+
   test("reasons of the engine", () => {
     expect(engineReason("policy.fault", { fault: "it broke" })).toMatchObject({
       code: "policy.fault",

@@ -43,14 +43,28 @@ export function engineReason(code: EngineCode, params: Finding["params"] = {}): 
   return { code, message: fillTemplate(message, params), params, rule: title, severity };
 }
 
-/** Findings with their messages, from the templates of the rules' METADATA. */
-export function renderReasons(findings: readonly Finding[], rules: Rules): readonly Reason[] {
+/**
+ * Findings with their messages, from the templates of the rules' METADATA. Where `amounts` is false, messages
+ * say "[amount]" for money and the parameters leave it out.
+ */
+export function renderReasons(
+  findings: readonly Finding[],
+  rules: Rules,
+  amounts = true,
+): readonly Reason[] {
   if (findings.length === 0) return NO_REASONS;
   return findings.map((finding) => {
     const template = rules[finding.code]?.message ?? finding.rule;
-    return { ...finding, message: fillTemplate(template, finding.params) };
+    if (amounts) return { ...finding, message: fillTemplate(template, finding.params) };
+    const told = Object.entries(finding.params).filter(([name]) => !name.endsWith(MONEY));
+    const params = Object.fromEntries(told);
+    const message = fillTemplate(template.replaceAll(MONEY_NAMES, "[amount]"), params);
+    return { ...finding, message, params };
   });
 }
+
+const MONEY = "_micro_usd";
+const MONEY_NAMES = /\{[a-z0-9_]*_micro_usd\}/g;
 
 const NO_REASONS: readonly Reason[] = Object.freeze([]);
 
@@ -63,7 +77,7 @@ export function fillTemplate(template: string, params: Finding["params"]): strin
 }
 
 function showParam(name: string, value: string | number | boolean): string {
-  if (typeof value === "number" && name.endsWith("_micro_usd")) return formatMicroUsd(value);
+  if (typeof value === "number" && name.endsWith(MONEY)) return formatMicroUsd(value);
   if (typeof value === "number" && name.endsWith("_ms")) return formatDuration(value);
   return String(value);
 }

@@ -58,7 +58,8 @@ const NO_OBLIGATIONS: Obligations = Object.freeze({});
 
 function decideOutcome(context: Context, judgement: Judgement): Outcome {
   const { asked, rerouted } = judgement;
-  const said = asked === null ? [] : renderReasons(asked.reasons, context.bundle.rules);
+  const { rules } = context.bundle;
+  const said = asked === null ? [] : renderReasons(asked.reasons, rules, isToldAmounts(context));
   const [freeze] = freezesOf(context);
   if (freeze !== undefined) return frozen(freeze, said);
   if (asked === null)
@@ -86,6 +87,11 @@ function decideOutcome(context: Context, judgement: Judgement): Outcome {
     case "allow":
       return allowed(context, judgement, asked, said);
   }
+}
+
+function isToldAmounts({ bundle, intent: { principal } }: Context): boolean {
+  const { principals } = bundle.data;
+  return !Object.hasOwn(principals, principal) || principals[principal]?.amounts !== false;
 }
 
 function allowed(

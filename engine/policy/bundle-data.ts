@@ -242,4 +242,6 @@ export interface PrincipalData {
    * months. "reader": may read the ledger. "auditor": the same, and each read is recorded. Absent: none.
    */
   readonly roles?: readonly Role[];
+  /** False: the reasons of its decisions name no amounts of money. */
+  readonly amounts?: boolean;
 }

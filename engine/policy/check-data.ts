@@ -57,7 +57,7 @@ export function checkData(data: BundleData): void {
     ...tunedFaults(data),
     ...modelFaults(data),
     ...estimateFaults(data),
-    ...roleFaults(data),
+    ...principalFaults(data),
     ...maskingFaults(data),
   ];
   const [first] = violations;
@@ -206,9 +206,13 @@ function estimateFaults(data: BundleData): readonly FieldViolation[] {
   });
 }
 
-/** A role that is misspelt would be one that nobody has. */
-function roleFaults({ principals }: BundleData): readonly FieldViolation[] {
-  return Object.entries(principals).flatMap(([id, { roles }]) => {
+/** A role that is misspelt would be one that nobody has, "false" would tell what false does not. */
+function principalFaults({ principals }: BundleData): readonly FieldViolation[] {
+  return Object.entries(principals).flatMap(([id, { amounts, roles }]) => {
+    if (amounts !== undefined && typeof amounts !== "boolean") {
+      const description = `${JSON.stringify(amounts)} is not accepted; accepted is true or false`;
+      return [{ description, field: `config.principals["${id}"].amounts` }];
+    }
     if (roles === undefined) return [];
     if (Array.isArray(roles) && roles.every((role) => ROLES.includes(role))) return [];
     const accepted = ROLES.map((role) => `"${role}"`).join(", ");
