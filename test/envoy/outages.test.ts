@@ -19,7 +19,7 @@ import { readLog } from "../../adapters/embedded/segments.ts";
 import { createKey } from "../../adapters/keys/keys.ts";
 import { checkLedger } from "../../adapters/serve/ledger-check.ts";
 import { dataLayout } from "../../adapters/serve/local-storage.ts";
-import { provideEnvoy, PROVIDER_KEYS, SEARCH } from "../support/envoy.ts";
+import { patient, provideEnvoy, PROVIDER_KEYS, SEARCH } from "../support/envoy.ts";
 import { freePort } from "../support/peer.ts";
 import { startWeirProcess, type WeirProcess } from "../support/weir-process.ts";
 
@@ -32,6 +32,8 @@ const CHAT = {
   model: "gpt-5-mini",
 };
 const host = "127.0.0.1";
+/** How long Envoy waits for a Weir that hangs. */
+const HANG_S = 6;
 
 /** Envoy tries again what the provider fails, as an operator may set it up. */
 function retrying(configuration: string): string {
@@ -73,7 +75,7 @@ describe.each(PROFILES)("T13 outages, profile %s", (profile: Profile) => {
     };
     envoy = await runEnvoy({
       admin,
-      configuration: retrying(localConfiguration(profile, places)),
+      configuration: patient(retrying(localConfiguration(profile, places)), HANG_S),
       env: { ...process.env, ...PROVIDER_KEYS },
       program: provideEnvoy(),
     });

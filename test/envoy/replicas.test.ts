@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -7,20 +8,24 @@ import { afterEach, describe, expect, test } from "vitest";
 import { localConfiguration, PROFILES } from "../../adapters/cli/envoy/configuration.ts";
 import { startProviderSimulator } from "../../adapters/cli/simulator/provider-simulator.ts";
 import { runEnvoy } from "../../adapters/cli/envoy/run-envoy.ts";
+import { readLog } from "../../adapters/embedded/segments.ts";
 import { createKey } from "../../adapters/keys/keys.ts";
-import type { Service } from "../../adapters/serve.ts";
-import { provideEnvoy, PROVIDER_KEYS, SEARCH } from "../support/envoy.ts";
-import { openFleet } from "../support/fleet.ts";
+import { dataLayout } from "../../adapters/serve/local-storage.ts";
+import { patient, provideEnvoy, PROVIDER_KEYS, SEARCH } from "../support/envoy.ts";
 import { freePort } from "../support/peer.ts";
+import { startTestRedis } from "../support/redis.ts";
+import { startWeirProcess, type WeirProcess } from "../support/weir-process.ts";
 
-// Goal: a replica of Weir is stopped and started again without a call that fails. Method: two on one Redis
-// behind a real Envoy, traffic without a pause.
+// Goal: a replica of Weir is stopped and started again without a call that fails. Method: two processes on
+// one Redis behind a real Envoy, traffic without a pause.
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const closer of closers.splice(0).toReversed()) await closer();
 });
 
+const NAMES = ["a", "b"] as const;
+type Name = (typeof NAMES)[number];
 const host = "127.0.0.1";
 const CHAT = {
   max_completion_tokens: 40,
@@ -30,7 +35,7 @@ const CHAT = {
 
 /** The configuration with every replica in the cluster of Weir. */
 function withReplicas(configuration: string, ports: readonly number[]): string {
-  const bootstrap = JSON.parse(configuration);
+  const bootstrap = JSON.parse(patient(configuration));
   for (const cluster of bootstrap.static_resources.clusters) {
     if (cluster.name !== "weir") continue;
     cluster.load_assignment.endpoints[0].lb_endpoints = ports.map((port) => ({
@@ -42,18 +47,29 @@ function withReplicas(configuration: string, ports: readonly number[]): string {
 
 describe.each(PROFILES)("replicas, profile %s", (profile) => {
   test("one drains and comes back, and no call fails", async () => {
-    const fleet = await openFleet({});
-    closers.push(() => fleet.close());
-    const names = ["a", "b"] as const;
-    for (const name of names) mkdirSync(fleet.dataOf(name));
+    const cwd = mkdtempSync(join(tmpdir(), "weir-replicas-"));
+    closers.push(() => rmSync(cwd, { force: true, recursive: true }));
+    const redis = await startTestRedis();
+    closers.push(() => redis.close());
+    const folderOf = (name: Name): string => join(cwd, name);
+    for (const name of NAMES) mkdirSync(folderOf(name));
     const made = { note: "", now: 0, principal: "search-service" };
-    const { secret } = await createKey(fleet.dataOf("a"), made);
+    const { secret } = await createKey(folderOf("a"), made);
     const ports = { a: await freePort(), b: await freePort() };
-    const start = (name: "a" | "b"): Promise<Service> =>
-      fleet.start(name, { "envoy-listen": `${host}:${ports[name]}` });
+    const start = async (name: Name): Promise<WeirProcess> => {
+      const started = await startWeirProcess(cwd, {
+        data: folderOf(name),
+        "drain-timeout": "120s",
+        "envoy-listen": `${host}:${ports[name]}`,
+        state: redis.url,
+        "state-timeout": "20s",
+      });
+      closers.push(() => started.end("SIGKILL"));
+      return started;
+    };
     const first = await start("a");
     for (const file of ["keys.json", "envoy.secret"]) {
-      copyFileSync(join(fleet.dataOf("a"), file), join(fleet.dataOf("b"), file));
+      copyFileSync(join(folderOf("a"), file), join(folderOf("b"), file));
     }
     await start("b");
     const simulator = await startProviderSimulator();
@@ -101,10 +117,12 @@ describe.each(PROFILES)("replicas, profile %s", (profile) => {
       }
     };
     const workers = [false, false, false, true, true].map(worker);
-    const decidedBy = (name: "a" | "b"): number =>
-      fleet.lines(name).filter(({ kind }) => kind === "decision").length;
+    const linesOf = (name: Name) =>
+      [...readLog(dataLayout(folderOf(name)).log)].map(({ line }) => line);
+    const decidedBy = (name: Name): number =>
+      linesOf(name).filter(({ kind }) => kind === "decision").length;
     await expect.poll(() => ids.length, { timeout: 60_000 }).toBeGreaterThan(20);
-    expect(await first.stop()).toBe(true);
+    expect(await first.end("SIGTERM")).toBe(0);
     const before = decidedBy("a");
     expect(before).toBeGreaterThan(0);
     await start("a");
@@ -116,17 +134,14 @@ describe.each(PROFILES)("replicas, profile %s", (profile) => {
     expect(decidedBy("b")).toBeGreaterThan(0);
     const unsettled = (): number => {
       const settled = new Set(
-        names
-          .flatMap((name) => fleet.lines(name))
-          .map(
-            (line) => (line.kind === "entry" && line.entry === "settled" && line.decision_id) || "",
-          ),
+        NAMES.flatMap(linesOf).map(
+          (line) => (line.kind === "entry" && line.entry === "settled" && line.decision_id) || "",
+        ),
       );
       return ids.filter((id) => !settled.has(id)).length / ids.length;
     };
     // A batch of access logs that is on its way while its stream ends is lost.
     const lost = profile === "default" ? 0.1 : 0;
     await expect.poll(unsettled, { interval: 200, timeout: 30_000 }).toBeLessThanOrEqual(lost);
-    expect(fleet.faults).toEqual([]);
   }, 240_000);
 });

@@ -51,6 +51,14 @@ export const SEARCH = {
   "x-weir-task": "chat",
 };
 
+/** A local configuration whose Envoy waits longer for Weir, since the machines of tests are busy. */
+export function patient(configuration: string, seconds = 60): string {
+  return configuration
+    .replaceAll('"message_timeout":"2s"', `"message_timeout":"${seconds}s"`)
+    .replaceAll('"timeout":"2s"', `"timeout":"${seconds}s"`)
+    .replaceAll('"timeout":"1s"', `"timeout":"${seconds}s"`);
+}
+
 /** A real Envoy between its client and a simulated provider, and Weir beside it. */
 export interface EnvoyStand {
   /** "http://127.0.0.1:PORT". */
@@ -112,7 +120,7 @@ export async function openEnvoyStand(options: StandOptions = {}): Promise<EnvoyS
     provider: simulator.address,
     weir: service.envoy ?? admin,
   };
-  const configuration = localConfiguration(profile, places);
+  const configuration = patient(localConfiguration(profile, places));
   const envoy = await runEnvoy({
     admin,
     configuration: options.configure?.(configuration) ?? configuration,
