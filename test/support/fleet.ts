@@ -24,11 +24,18 @@ export interface Fleet {
   start(name: string, flags?: Readonly<Record<string, string>>): Promise<Service>;
   /** The engine of such a node without its servers; nothing sweeps. */
   open(name: string, flags?: Readonly<Record<string, string>>): Promise<Engine>;
+  /** The folder and the settings of such a node, for a process of its own. */
+  placeOf(name: string): FleetPlace;
   /** What the node of that name has written. */
   lines(name: string): readonly LogLine[];
   /** The data folder of the node of that name. */
   dataOf(name: string): string;
   close(): Promise<void>;
+}
+
+export interface FleetPlace {
+  readonly cwd: string;
+  readonly flags: Readonly<Record<string, string>>;
 }
 
 export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
@@ -39,21 +46,17 @@ export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
   const services: Service[] = [];
   const engines: Engine[] = [];
   const faults: WeirError[] = [];
+  const flagsOf = (name: string) => ({
+    bundle,
+    data: name,
+    "grpc-listen": "127.0.0.1:0",
+    "http-listen": "127.0.0.1:0",
+    state: redis.url,
+    // On a busy machine an answer takes its time.
+    "state-timeout": "20s",
+  });
   const configOf = (name: string, flags: Readonly<Record<string, string>>): Promise<Config> =>
-    loadConfig({
-      cwd,
-      env: {},
-      flags: {
-        bundle,
-        data: name,
-        "grpc-listen": "127.0.0.1:0",
-        "http-listen": "127.0.0.1:0",
-        state: redis.url,
-        // On a busy machine an answer takes its time.
-        "state-timeout": "20s",
-        ...flags,
-      },
-    });
+    loadConfig({ cwd, env: {}, flags: { ...flagsOf(name), ...flags } });
   return {
     close: async () => {
       for (const service of services) await service.stop();
@@ -65,6 +68,7 @@ export async function openFleet(data: Partial<BundleData>): Promise<Fleet> {
     dataOf: (name) => join(cwd, name),
     faults,
     lines: (name) => [...readLog(dataLayout(join(cwd, name)).log)].map(({ line }) => line),
+    placeOf: (name) => ({ cwd, flags: flagsOf(name) }),
     redis,
     start: async (name, flags = {}) => {
       const onFault = (fault: WeirError): void => void faults.push(fault);
