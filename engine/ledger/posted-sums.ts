@@ -1,4 +1,4 @@
-import type { DecisionRecord, EntryRecord, LogLine } from "../record/record.ts";
+import type { DecisionRecord, EntryRecord, LogLine, PostingRecord } from "../record/record.ts";
 import { reservedEntry } from "../record/write.ts";
 import type { Unit } from "./entry.ts";
 import { endsHold } from "./verify.ts";
@@ -15,12 +15,15 @@ export interface PostedSum {
   settled: bigint;
 }
 
-/** Sums of the postings of one or more logs, and the decisions that still hold money by them. */
+/**
+ * Sums of the postings of one or more logs, and the decisions that still hold money by them. What a decision
+ * held is let go of only where a log says that it was held: a node may have been killed before it wrote that.
+ */
 export class PostedSums {
   readonly #sums = new Map<string, PostedSum>();
   readonly #open = new Set<string>();
-  /** Ended by a line that was read before the decision's own, which is in another log. */
-  readonly #endedAhead = new Set<string>();
+  /** Entries that were read before their decision, which is in another log or in none. */
+  readonly #ahead = new Map<string, EntryRecord[]>();
 
   /** By instance. */
   get all(): ReadonlyMap<string, PostedSum> {
@@ -38,32 +41,43 @@ export class PostedSums {
   }
 
   #takeDecision(record: DecisionRecord): void {
-    const entry = reservedEntry(record);
-    if (entry === null) return;
-    this.#post(entry);
+    const reserved = reservedEntry(record);
+    if (reserved === null) return;
+    this.#open.add(record.id);
+    this.#postHeld(reserved);
     for (const { ends_at_ms: endsAtMs, instance } of record.reservation.holds) {
       const sum = this.#sums.get(instance);
       if (sum !== undefined) sum.endsAtMs = Math.max(sum.endsAtMs, endsAtMs);
     }
-    if (!this.#endedAhead.delete(record.id)) this.#open.add(record.id);
+    for (const entry of this.#ahead.get(record.id) ?? []) this.#postHeld(entry);
+    this.#ahead.delete(record.id);
   }
 
   #takeEntry(entry: EntryRecord): void {
-    this.#post(entry);
-    if (!endsHold(entry)) return;
-    if (!this.#open.delete(entry.decision_id)) this.#endedAhead.add(entry.decision_id);
+    const { at_ms: atMs, decision_id: decisionId, postings } = entry;
+    for (const posting of postings) {
+      this.#sumOf(posting, atMs).settled += BigInt(posting.settled_delta);
+    }
+    if (this.#open.has(decisionId)) this.#postHeld(entry);
+    else if (endsHold(entry) || postings.some(({ held_delta: delta }) => delta !== "0")) {
+      this.#ahead.set(decisionId, [...(this.#ahead.get(decisionId) ?? []), entry]);
+    }
   }
 
-  #post({ at_ms: atMs, postings }: EntryRecord): void {
-    for (const { budget, held_delta, instance, settled_delta, unit } of postings) {
-      let sum = this.#sums.get(instance);
-      if (sum === undefined) {
-        sum = { budget, endsAtMs: 0, held: 0n, lastMs: 0, settled: 0n, unit };
-        this.#sums.set(instance, sum);
-      }
-      sum.held += BigInt(held_delta);
-      sum.settled += BigInt(settled_delta);
-      sum.lastMs = Math.max(sum.lastMs, atMs);
+  #postHeld(entry: EntryRecord): void {
+    for (const posting of entry.postings) {
+      this.#sumOf(posting, entry.at_ms).held += BigInt(posting.held_delta);
     }
+    if (endsHold(entry)) this.#open.delete(entry.decision_id);
+  }
+
+  #sumOf({ budget, instance, unit }: PostingRecord, atMs: number): PostedSum {
+    let sum = this.#sums.get(instance);
+    if (sum === undefined) {
+      sum = { budget, endsAtMs: 0, held: 0n, lastMs: 0, settled: 0n, unit };
+      this.#sums.set(instance, sum);
+    }
+    sum.lastMs = Math.max(sum.lastMs, atMs);
+    return sum;
   }
 }
