@@ -5,6 +5,7 @@ import { AUDIT_VERIFY } from "./audit.ts";
 import { ENVOY } from "./envoy.ts";
 import { BUNDLE_SWAP } from "./bundle-swap.ts";
 import { EVALUATIONS } from "./evaluate.ts";
+import { FLEET } from "./fleet.ts";
 import { GRPC } from "./grpc.ts";
 import { DECIDE_IN_PROCESS, LOG_APPEND } from "./in-process.ts";
 import { MEMORY_MILLION } from "./memory.ts";
@@ -30,6 +31,7 @@ const BENCHES: readonly Bench[] = [
   BUNDLE_SWAP,
   REDIS_SCRIPT,
   REDIS_RESERVE_SETTLE,
+  ...FLEET,
   ...SDK,
   MEMORY_MILLION,
 ];

@@ -6,11 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { variant, writeFolder } from "../../adapters/bundles/testing/variant.ts";
 import { connectAdmin } from "../../adapters/grpc/admin-client.ts";
-import { connect, type WeirClient } from "../../adapters/grpc/client.ts";
-import { weir } from "../../proto/gen/weir.js";
-import { messageOf, roomyData } from "./calls.ts";
+import { connect } from "../../adapters/grpc/client.ts";
+import { roomyData } from "./calls.ts";
 import { Child } from "./child.ts";
 import { type Bench, type BenchOptions, type Measured, rowOf } from "./row.ts";
+import { SteadyLoad } from "./steady-load.ts";
 
 /** Decisions at a steady rate while the bundle is exchanged again and again. */
 export const BUNDLE_SWAP: Bench = {
@@ -34,7 +34,7 @@ async function measure({ quick }: BenchOptions): Promise<Measured> {
   try {
     const address = `127.0.0.1:${await server.ask<number>()}`;
     const [admin, client] = [connectAdmin({ address }), connect({ address })];
-    const load = new SteadyLoad(client);
+    const load = new SteadyLoad(client, CALLS_PER_SECOND);
     await load.during(sleep(SECONDS[scale] * 500));
     const before = await load.during(sleep(SECONDS[scale] * 1_000));
     let [swaps, swapMs] = [0, 0];
@@ -59,42 +59,5 @@ async function measure({ quick }: BenchOptions): Promise<Measured> {
   } finally {
     await server.close();
     rmSync(folder, { force: true, recursive: true });
-  }
-}
-
-/** Sends a call every so often, whether those before it have ended or not. */
-class SteadyLoad {
-  readonly #client: WeirClient;
-  #next = 0;
-
-  constructor(client: WeirClient) {
-    this.#client = client;
-  }
-
-  /** Until something has ended; every call has to be allowed. */
-  async during(work: Promise<unknown>) {
-    const over = new AbortController();
-    const ended = work.finally(() => over.abort());
-    const latencies: number[] = [];
-    const calls: Promise<void>[] = [];
-    const startMs = performance.now();
-    while (!over.signal.aborted) {
-      const dueMs = startMs + calls.length * (1_000 / CALLS_PER_SECOND);
-      await sleep(Math.max(0, dueMs - performance.now()));
-      calls.push(this.#call(dueMs, latencies));
-    }
-    await Promise.all([ended, ...calls]);
-    return { latencies: Float64Array.from(latencies), totalMs: performance.now() - startMs };
-  }
-
-  /** Latency counts from when the call was due: what waits for a stall is slowed too. */
-  async #call(dueMs: number, latencies: number[]): Promise<void> {
-    const message = messageOf(this.#next);
-    this.#next += 1;
-    const { effect } = await this.#client.decide(message);
-    latencies.push((performance.now() - dueMs) * 1_000);
-    if (effect !== weir.v1.Effect.EFFECT_ALLOW) {
-      throw new Error(`${message.id} is not allowed while a bundle is swapped`);
-    }
   }
 }

@@ -12,12 +12,17 @@ import { CpuProfiler } from "./profile.ts";
 
 /**
  * Run as a process: serves gRPC on a free port until its parent closes the channel, and answers the
- * parent's questions. "weir" is the whole service, "bundle" the same on the bundle named third; "empty"
- * answers a decision without making one.
+ * parent's questions. "weir" is the whole service, "bundle" the same on the bundle named third and the state
+ * named fourth; "empty" answers a decision without making one.
  */
 const onFault = (fault: Error) => console.error(fault);
 type Kind = "bundle" | "empty" | "weir";
-const [kind, folder, bundle = ""] = process.argv.slice(2) as [Kind, string, string?];
+const [kind, folder, bundle = "", state = "memory"] = process.argv.slice(2) as [
+  Kind,
+  string,
+  string?,
+  string?,
+];
 const { port, stop } = await serve();
 const profiler = new CpuProfiler();
 
@@ -52,7 +57,15 @@ function configOf(data: string, more: Readonly<Record<string, string>> = {}) {
 }
 
 async function serveBundle(data: string) {
-  const service = await startService(await configOf(data, { bundle }), { onFault });
+  const service = await startService(
+    await configOf(data, {
+      bundle,
+      "in-flight-max": "100000",
+      state,
+      "state-timeout": "20s",
+    }),
+    { onFault },
+  );
   return { port: service.grpc.port, stop: () => service.stop() };
 }
 
