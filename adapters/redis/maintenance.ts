@@ -35,6 +35,12 @@ export class Maintenance {
     return answered(this.#client.hkeys(NODES));
   }
 
+  /** Makes the tags of tenants known again: nobody looks at what is under others. */
+  async know(tenants: Iterable<string>): Promise<void> {
+    const tags = [...tenants].map(tenantTag);
+    if (tags.length > 0) await answered(this.#client.sadd(TENANT_TAGS, ...tags));
+  }
+
   /** Ids of every open reservation. */
   open(): Promise<readonly string[]> {
     return readOpen(this.#client);
@@ -68,7 +74,7 @@ export class Maintenance {
 
   /** Brings a reservation back with what it holds; false if it is there. */
   async restore(stored: StoredDecision): Promise<boolean> {
-    await this.#tell(stored.record.tenant);
+    await this.know([stored.record.tenant]);
     const [kind] = await this.#restore.run(this.#host(), restoreCall(stored, null));
     return String(kind) === "restored";
   }
@@ -76,16 +82,12 @@ export class Maintenance {
   /** Changes balances, each by its difference. */
   async correct(corrections: readonly Correction[]): Promise<void> {
     for (const { budget, endsAtMs, held, instance, settled, unit } of corrections) {
-      await this.#tell(tenantOfInstance(instance));
+      await this.know([tenantOfInstance(instance)]);
       const call = new ScriptCall()
         .key(instanceKeys(instance).balances)
         .value(instance, JSON.stringify([budget, unit, endsAtMs]), held, settled);
       await this.#repair.run(this.#host(), call);
     }
-  }
-
-  async #tell(tenant: string): Promise<void> {
-    await answered(this.#client.sadd(TENANT_TAGS, tenantTag(tenant)));
   }
 
   #host() {

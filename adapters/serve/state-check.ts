@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WeirError } from "../../engine/errors.ts";
 import { type PostedSum, PostedSums } from "../../engine/ledger/posted-sums.ts";
 import type { Balance } from "../../engine/ports.ts";
+import { tenantOfInstance } from "../../engine/reservation/budgets.ts";
 import type { Config } from "../config.ts";
 import { FolderBundles } from "../bundles/folder-bundles.ts";
 import { readLog } from "../embedded/segments.ts";
@@ -105,8 +106,11 @@ export async function checkRedis(client: RedisClient, logs: LogSums): Promise<St
   let orphans: ReadonlySet<string> | undefined;
   for (let look = 1; ; look += 1) {
     logs.catchUp();
+    // A server that came back empty has forgotten whose state it has since.
+    if (look === 1)
+      await maintenance.know(new Set([...logs.posted.all.keys()].map(tenantOfInstance)));
     const [balances, open] = await Promise.all([store.balances(), maintenance.open()]);
-    const unknown = open.filter((id) => !logs.posted.open.has(id));
+    const unknown = open.filter((id) => !logs.posted.isOpen(id));
     const held = await Promise.all(unknown.map((id) => maintenance.held(id)));
     const seen = driftsOf(without(balances, held), logs.posted, Date.now());
     drifts = smaller(drifts, seen);

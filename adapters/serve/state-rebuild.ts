@@ -61,7 +61,7 @@ async function rebuild(client: RedisClient, folders: readonly string[]): Promise
     throw new WeirError("config.invalid", message);
   }
   const open = new Set(await maintenance.open());
-  const lost = new Set([...logs.posted.open].filter((id) => !open.has(id)));
+  const lost = new Set(logs.posted.open.filter((id) => !open.has(id)));
   const found = gather(folders, lost);
   let reservations = 0;
   // Before the balances: what ends meanwhile takes from them what it held.

@@ -18,10 +18,12 @@ export interface PostedSum {
 /**
  * Sums of the postings of one or more logs, and the decisions that still hold money by them. What a decision
  * held is let go of only where a log says that it was held: a node may have been killed before it wrote that.
+ * And all of it is once it has ended: a state that had lost the reservation had nothing left to let go of.
  */
 export class PostedSums {
   readonly #sums = new Map<string, PostedSum>();
-  readonly #open = new Set<string>();
+  /** What each decision holds on each instance, until its hold has ended. */
+  readonly #open = new Map<string, Map<string, bigint>>();
   /** Entries that were read before their decision, which is in another log or in none. */
   readonly #ahead = new Map<string, EntryRecord[]>();
 
@@ -30,9 +32,14 @@ export class PostedSums {
     return this.#sums;
   }
 
+  /** Whether a decision's hold has not ended. */
+  isOpen(decisionId: string): boolean {
+    return this.#open.has(decisionId);
+  }
+
   /** Ids of decisions whose hold has not ended. */
-  get open(): ReadonlySet<string> {
-    return this.#open;
+  get open(): readonly string[] {
+    return [...this.#open.keys()];
   }
 
   take(line: LogLine): void {
@@ -43,7 +50,7 @@ export class PostedSums {
   #takeDecision(record: DecisionRecord): void {
     const reserved = reservedEntry(record);
     if (reserved === null) return;
-    this.#open.add(record.id);
+    this.#open.set(record.id, new Map());
     this.#postHeld(reserved);
     for (const { ends_at_ms: endsAtMs, instance } of record.reservation.holds) {
       const sum = this.#sums.get(instance);
@@ -65,10 +72,19 @@ export class PostedSums {
   }
 
   #postHeld(entry: EntryRecord): void {
+    const held = this.#open.get(entry.decision_id);
+    if (held === undefined) return;
     for (const posting of entry.postings) {
-      this.#sumOf(posting, entry.at_ms).held += BigInt(posting.held_delta);
+      const delta = BigInt(posting.held_delta);
+      this.#sumOf(posting, entry.at_ms).held += delta;
+      held.set(posting.instance, (held.get(posting.instance) ?? 0n) + delta);
     }
-    if (endsHold(entry)) this.#open.delete(entry.decision_id);
+    if (!endsHold(entry)) return;
+    this.#open.delete(entry.decision_id);
+    for (const [instance, left] of held) {
+      const sum = this.#sums.get(instance);
+      if (sum !== undefined) sum.held -= left;
+    }
   }
 
   #sumOf({ budget, instance, unit }: PostingRecord, atMs: number): PostedSum {
