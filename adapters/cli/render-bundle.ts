@@ -62,7 +62,7 @@ export function statusText(status: weir.v1.BundleStatus, nowMs: number, style: S
   }
   if (canary !== null) {
     const { differences, dropped, judged, stopped } = canary;
-    const counts = `${differences} of ${judged} decisions differ, ${dropped} not judged`;
+    const counts = `${differences} of ${judged} verdicts differ, ${dropped} inputs not judged`;
     lines.push(row("canary", `${harmless(formatBundle(canary))}, from ${harmless(canary.source)}`));
     lines.push(row("", stopped === "" ? counts : `${counts}; ${style.red(harmless(stopped))}`));
   }

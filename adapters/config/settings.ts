@@ -40,6 +40,7 @@ export interface Settings {
   readonly bundleToken: string;
   readonly bundlePollMs: number;
   readonly bundleLongPollMs: number;
+  readonly canary: string | null;
   readonly opaService: string | null;
   readonly opaToken: string;
   readonly opaUploadLimit: number;
@@ -176,6 +177,13 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<Settings[Key]
     type: duration(0, 240_000),
     default: "30s",
     doc: "how long its server may wait for a change, if it can; it is asked again at once then",
+  },
+  canary: {
+    name: "canary",
+    type: optional(location()),
+    default: "",
+    defaultShown: "none",
+    doc: "a second bundle, as bundle: it judges the same calls, decides nothing, and is compared",
   },
   opaService: {
     name: "opa_service",

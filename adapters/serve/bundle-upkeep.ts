@@ -1,12 +1,13 @@
-import type { WeirError } from "../../engine/errors.ts";
+import { WeirError } from "../../engine/errors.ts";
 import { type BundleOperator, createBundleOperator } from "../../engine/operator/bundles.ts";
 import type { Ports } from "../../engine/ports.ts";
 import { ActiveBundles } from "../bundles/active-bundles.ts";
+import { type Canary, failedCanary, startCanary } from "../bundles/canary.ts";
 import { BundleDesk } from "../bundles/desk.ts";
 import { readVerificationKeys } from "../bundles/keys.ts";
 import { startPolling } from "../bundles/poll.ts";
 import { RecentInputs } from "../bundles/recent-inputs.ts";
-import { isUrl } from "../bundles/trusted.ts";
+import { isUrl, readTrusted } from "../bundles/trusted.ts";
 import { startWatchdog } from "../bundles/watchdog.ts";
 import type { Config } from "../config.ts";
 import { instrumentBundles } from "../telemetry/instrument.ts";
@@ -35,10 +36,14 @@ export async function startBundleUpkeep(
   if (!(bundles instanceof ActiveBundles)) return null;
   const recent = new RecentInputs();
   const watchdog = startWatchdog(bundles.folder);
-  bundles.guardWith((policy, digest) => recent.watch(watchdog.guard(policy, digest)));
+  const canary = await openCanary(config, bundles.folder, onNote);
+  bundles.guardWith((policy, digest) => {
+    const watched = recent.watch(watchdog.guard(policy, digest));
+    return canary === null ? watched : canary.watch(watched, digest);
+  });
   const desk = new BundleDesk({
     bundles,
-    canary: () => null,
+    canary: () => canary?.status() ?? null,
     clock,
     keys: config.bundleKeys === null ? null : readVerificationKeys(config.bundleKeys),
     log,
@@ -73,7 +78,24 @@ export async function startBundleUpkeep(
     stop: async () => {
       await polling?.stop();
       await upload?.stop();
+      await canary?.stop();
       await watchdog.stop();
     },
   };
+}
+
+/** The second bundle; one that cannot be had is told of, and hinders nothing. */
+async function openCanary(
+  { bundleKeys, bundleToken, canary }: Config,
+  folder: string,
+  onNote: (note: WeirError) => void,
+): Promise<Canary | null> {
+  if (canary === null) return null;
+  try {
+    return startCanary(canary, await readTrusted(canary, bundleKeys, bundleToken), folder);
+  } catch (thrown) {
+    const { code, message } = WeirError.from(thrown);
+    onNote(new WeirError(code, `there is no canary: ${message}`));
+    return failedCanary(canary, message);
+  }
 }

@@ -49,6 +49,23 @@ export function registerBundleMetrics(registry: Registry): BundleMetrics {
     "Bundles that ended a process and are not used again.",
     ({ quarantined }) => quarantined.length,
   );
+  void new Counter({
+    name: "weir_canary_verdicts_total",
+    help: "Verdicts of the canary, by whether they are those of the bundle that decides.",
+    labelNames: ["result"],
+    registers: [registry],
+    collect() {
+      const canary = status?.().canary ?? null;
+      this.reset();
+      if (canary === null) return;
+      this.inc({ result: "same" }, canary.judged - canary.differences);
+      this.inc({ result: "different" }, canary.differences);
+      this.inc({ result: "dropped" }, canary.dropped);
+    },
+  });
+  gauge("weir_canary_stopped", "1: there is a canary, and it judges no longer.", ({ canary }) =>
+    canary === null || canary.stopped === "" ? 0 : 1,
+  );
   return {
     changed: (change) => changes.labels({ change }).inc(),
     watch: (read) => {

@@ -35,7 +35,7 @@ export interface CanaryStatus extends BundleRef {
   readonly source: string;
   readonly judged: number;
   readonly differences: number;
-  /** Decisions it could not follow. */
+  /** Inputs that came too fast for it. */
   readonly dropped: number;
   /** Why it judges no longer; "": it does. */
   readonly stopped: string;

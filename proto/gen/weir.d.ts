@@ -224,11 +224,11 @@ export namespace weir {
       revision: string;
       /** Path or URL it came from. */
       source: string;
-      /** Decisions it judged. */
+      /** Verdicts it gave, one for each model that was judged. */
       judged: Int64;
       /** Those on which it differs. */
       differences: Int64;
-      /** Decisions it could not follow. */
+      /** Inputs that came too fast for it. */
       dropped: Int64;
       /** Why it judges no longer; empty: it does. */
       stopped: string;

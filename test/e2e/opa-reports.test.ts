@@ -85,51 +85,55 @@ async function start(cwd: string, port: number) {
 const PATIENT = { interval: 100, timeout: 60_000 };
 const idsOf = ({ events }: Collector) => events.map((event) => event["decision_id"]);
 
-test("the collector gets every decision, those of when it was away too, and what the bundle does", async () => {
-  const cwd = scratchFolder();
-  const port = await freePort();
-  const first = await start(cwd, port);
-  const made = [await first.decide(), await first.decide(), await first.decide()];
-  await expect.poll(() => first.faults, PATIENT).toContain("upload.failed");
-  const collector = await collect(port);
-  await expect.poll(() => idsOf(collector), PATIENT).toEqual(made);
-  const metrics = await first.metrics();
-  expect(metrics).toContain("weir_decision_logs_sent_total 3");
-  expect(metrics).toContain("weir_decision_logs_dropped_total 0");
-  expect(collector.tokens).toEqual(new Set(["Bearer secret"]));
+test(
+  "the collector gets every decision, those of when it was away too, and what the bundle does",
+  { timeout: 300_000 },
+  async () => {
+    const cwd = scratchFolder();
+    const port = await freePort();
+    const first = await start(cwd, port);
+    const made = [await first.decide(), await first.decide(), await first.decide()];
+    await expect.poll(() => first.faults, PATIENT).toContain("upload.failed");
+    const collector = await collect(port);
+    await expect.poll(() => idsOf(collector), PATIENT).toEqual(made);
+    const metrics = await first.metrics();
+    expect(metrics).toContain("weir_decision_logs_sent_total 3");
+    expect(metrics).toContain("weir_decision_logs_dropped_total 0");
+    expect(collector.tokens).toEqual(new Set(["Bearer secret"]));
 
-  const source = writeFolder(join(cwd, "second"), variant("r2"));
-  await first.admin.activateBundle({ reason: "x", source });
-  await expect
-    .poll(() => collector.statuses.at(-1), PATIENT)
-    .toMatchObject({
-      bundles: { weir: { active_revision: "r2" } },
-      labels: { app: "weir" },
-      plugins: { bundle: { state: "OK" } },
+    const source = writeFolder(join(cwd, "second"), variant("r2"));
+    await first.admin.activateBundle({ reason: "x", source });
+    await expect
+      .poll(() => collector.statuses.at(-1), PATIENT)
+      .toMatchObject({
+        bundles: { weir: { active_revision: "r2" } },
+        labels: { app: "weir" },
+        plugins: { bundle: { state: "OK" } },
+      });
+    made.push(await first.decide());
+    await expect.poll(() => idsOf(collector), PATIENT).toEqual(made);
+    await first.stop();
+
+    const again = await start(cwd, port);
+    made.push(await again.decide());
+    await expect.poll(() => idsOf(collector), PATIENT).toEqual(made);
+    await again.stop();
+
+    const records = [...readLog(join(cwd, "weir-data/log"))].flatMap(({ line }) =>
+      line.kind === "decision" ? [line] : [],
+    );
+    expect(collector.events.map(({ input, result }) => ({ input, result }))).toEqual(
+      records.map(({ evaluations }) => ({
+        input: evaluations[0]?.input,
+        result: evaluations[0]?.verdict,
+      })),
+    );
+    expect(collector.events.at(-1)).toMatchObject({
+      bundles: { weir: { revision: "r2" } },
+      custom: { effect: "allow", mode: "enforce", tenant: "acme" },
     });
-  made.push(await first.decide());
-  await expect.poll(() => idsOf(collector), PATIENT).toEqual(made);
-  await first.stop();
-
-  const again = await start(cwd, port);
-  made.push(await again.decide());
-  await expect.poll(() => idsOf(collector), PATIENT).toEqual(made);
-  await again.stop();
-
-  const records = [...readLog(join(cwd, "weir-data/log"))].flatMap(({ line }) =>
-    line.kind === "decision" ? [line] : [],
-  );
-  expect(collector.events.map(({ input, result }) => ({ input, result }))).toEqual(
-    records.map(({ evaluations }) => ({
-      input: evaluations[0]?.input,
-      result: evaluations[0]?.verdict,
-    })),
-  );
-  expect(collector.events.at(-1)).toMatchObject({
-    bundles: { weir: { revision: "r2" } },
-    custom: { effect: "allow", mode: "enforce", tenant: "acme" },
-  });
-});
+  },
+);
 
 /** Names and kinds of a document's members. */
 const formOf = (document: Json = {}) =>

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
 import { type BundleArchive, pack } from "../../adapters/bundles/archive.ts";
+import { startCanary } from "../../adapters/bundles/canary.ts";
 import { variant, writeFolder } from "../../adapters/bundles/testing/variant.ts";
 import { tryBundle } from "../../adapters/bundles/trial.ts";
 import { readLog } from "../../adapters/embedded/segments.ts";
@@ -27,6 +28,8 @@ import { START_MS } from "../support/engine.ts";
 // Goal: rules that run away, trap or eat memory get into no service where the bundle's own cases show
 // it, and where they do not, cost one call, not the service. Method: such rules, compiled by OPA.
 
+/** Whole services, started one after the other. */
+const PATIENT = { timeout: 300_000 };
 const ROOT = join(import.meta.dirname, "../..");
 const metadata = (code: string) => `# METADATA
 # title: ${code}
@@ -96,21 +99,33 @@ describe("activation", () => {
   });
 
   test.each([
-    ["spin", "labelled spin: the evaluation does not end within 300 ms"],
-    ["hog", "labelled hog: the policy failed: "],
-    ["conflict", "labelled conflict: the policy failed: "],
-  ])("refuses one with a case of %s, naming the input", async (label, message) => {
-    const trial = tryBundle(await withCase(label), {
-      deadlineMs: 300,
-      nowMs: START_MS,
-      samples: 0,
-    });
-    await expect(trial).rejects.toThrow(message);
+    ["spin", 300, "labelled spin: the evaluation does not end within 300 ms"],
+    ["hog", 60_000, "labelled hog: the policy failed: "],
+    ["conflict", 60_000, "labelled conflict: the policy failed: "],
+  ])("refuses one with a case of %s, naming the input", async (label, deadlineMs, message) => {
+    const options = { deadlineMs, nowMs: START_MS, samples: 0 };
+    await expect(tryBundle(await withCase(label), options)).rejects.toThrow(message);
     const recent = [JSON.stringify(await inputWith(label))];
-    await expect(
-      tryBundle(bad, { deadlineMs: 300, nowMs: START_MS, recent, samples: 0 }),
-    ).rejects.toThrow(message.replace(/^[^:]+/, "recent input 1 of 1"));
+    await expect(tryBundle(bad, { ...options, recent })).rejects.toThrow(
+      message.replace(/^[^:]+/, "recent input 1 of 1"),
+    );
   });
+});
+
+test("a canary that does not end is stopped, and the bundle that decides goes on", async () => {
+  const canary = startCanary("bad", bad, folder);
+  onTestFinished(() => canary.stop());
+  const { policy } = openBundle(filesOf(variant("good")));
+  const watched = canary.watch(policy, "0".repeat(64));
+  const fine = JSON.stringify(await inputWith("none"));
+  const spin = JSON.stringify(await inputWith("spin"));
+  watched.evaluate(fine);
+  await expect.poll(() => canary.status().judged, { timeout: 60_000 }).toBe(1);
+  expect(watched.evaluate(spin).fault).toBeNull();
+  await expect
+    .poll(() => canary.status().stopped, { timeout: 60_000 })
+    .toBe("an evaluation did not end within 5000 ms");
+  expect(watched.evaluate(fine).fault).toBeNull();
 });
 
 describe("at run time", () => {
@@ -134,52 +149,56 @@ describe("at run time", () => {
     expect(policy.evaluate(fine)).toEqual(before);
   });
 
-  test("a runaway ends the process within seconds, and the next start goes on without that bundle", async () => {
-    const cwd = mkdtempSync(join(tmpdir(), "weir-runaway-"));
-    onTestFinished(() => rmSync(cwd, { force: true, recursive: true }));
-    const good = writeFolder(join(cwd, "good"), variant("good"));
-    writeFileSync(join(cwd, "bad.tar.gz"), pack(bad));
-    const first = await startWeir(cwd, "--bundle", good);
-    const admin = connectAdmin({ address: first.grpc });
-    await admin.activateBundle({ reason: "looks fine", source: join(cwd, "bad.tar.gz") });
-    admin.close();
-    const client = connect({ address: first.grpc });
-    expect((await client.decide(wireIntent("1"))).effect).toBe(1);
-    const blocked = await client.decide(wireIntent("2", { labels: { bad: "conflict" } }));
-    expect(blocked.reasons.map(({ code }) => code)).toEqual(["policy.fault"]);
-    expect((await client.decide(wireIntent("3"))).effect).toBe(1);
-    const lost = client.decide(wireIntent("4", { labels: { bad: "spin" } }));
-    await expect(lost).rejects.toThrow();
-    client.close();
-    await first.exited;
-    expect(first.child.signalCode).toBe("SIGKILL");
-    const digest = bundleDigest(filesOf(bad));
-    expect(await first.noted).toContain(
-      `an evaluation did not end within 1000 ms; the process ends now, and bundle ${digest.slice(0, 12)} does not decide again; the input is in `,
-    );
-    const [name = ""] = readdirSync(join(cwd, "weir-data/bundles/quarantine"));
-    const entry = JSON.parse(
-      readFileSync(join(cwd, "weir-data/bundles/quarantine", name), "utf8"),
-    ) as { digest: string; input: string };
-    expect(entry.digest).toBe(digest);
-    expect(JSON.parse(entry.input)).toMatchObject({ intent: { labels: { bad: "spin" } } });
+  test(
+    "a runaway ends the process within seconds, and the next start goes on without that bundle",
+    PATIENT,
+    async () => {
+      const cwd = mkdtempSync(join(tmpdir(), "weir-runaway-"));
+      onTestFinished(() => rmSync(cwd, { force: true, recursive: true }));
+      const good = writeFolder(join(cwd, "good"), variant("good"));
+      writeFileSync(join(cwd, "bad.tar.gz"), pack(bad));
+      const first = await startWeir(cwd, "--bundle", good);
+      const admin = connectAdmin({ address: first.grpc });
+      await admin.activateBundle({ reason: "looks fine", source: join(cwd, "bad.tar.gz") });
+      admin.close();
+      const client = connect({ address: first.grpc });
+      expect((await client.decide(wireIntent("1"))).effect).toBe(1);
+      const blocked = await client.decide(wireIntent("2", { labels: { bad: "conflict" } }));
+      expect(blocked.reasons.map(({ code }) => code)).toEqual(["policy.fault"]);
+      expect((await client.decide(wireIntent("3"))).effect).toBe(1);
+      const lost = client.decide(wireIntent("4", { labels: { bad: "spin" } }));
+      await expect(lost).rejects.toThrow();
+      client.close();
+      await first.exited;
+      expect(first.child.signalCode).toBe("SIGKILL");
+      const digest = bundleDigest(filesOf(bad));
+      expect(await first.noted).toContain(
+        `an evaluation did not end within 1000 ms; the process ends now, and bundle ${digest.slice(0, 12)} does not decide again; the input is in `,
+      );
+      const [name = ""] = readdirSync(join(cwd, "weir-data/bundles/quarantine"));
+      const entry = JSON.parse(
+        readFileSync(join(cwd, "weir-data/bundles/quarantine", name), "utf8"),
+      ) as { digest: string; input: string };
+      expect(entry.digest).toBe(digest);
+      expect(JSON.parse(entry.input)).toMatchObject({ intent: { labels: { bad: "spin" } } });
 
-    const second = await startWeir(cwd, "--bundle", good);
-    const again = connect({ address: second.grpc });
-    const decision = await again.decide(wireIntent("4", { labels: { bad: "spin" } }));
-    expect([decision.effect, decision.bundleRevision]).toEqual([1, "good"]);
-    again.close();
-    second.child.kill("SIGTERM");
-    expect(await second.exited).toEqual([0, null]);
-    expect(await second.noted).toMatch(
-      /kept bundle [0-9a-f]{12}: bundle .* is in quarantine since/,
-    );
-    const lines = [...readLog(join(cwd, "weir-data/log"))].map(({ line }) => line);
-    expect(lines.flatMap((line) => (line.kind === "bundle" ? [line.revision] : []))).toEqual([
-      "good",
-      JSON.parse(String(bad.get(".manifest"))).revision,
-      "good",
-    ]);
-    expect(lines.filter((line) => line.kind === "decision")).toHaveLength(4);
-  });
+      const second = await startWeir(cwd, "--bundle", good);
+      const again = connect({ address: second.grpc });
+      const decision = await again.decide(wireIntent("4", { labels: { bad: "spin" } }));
+      expect([decision.effect, decision.bundleRevision]).toEqual([1, "good"]);
+      again.close();
+      second.child.kill("SIGTERM");
+      expect(await second.exited).toEqual([0, null]);
+      expect(await second.noted).toMatch(
+        /kept bundle [0-9a-f]{12}: bundle .* is in quarantine since/,
+      );
+      const lines = [...readLog(join(cwd, "weir-data/log"))].map(({ line }) => line);
+      expect(lines.flatMap((line) => (line.kind === "bundle" ? [line.revision] : []))).toEqual([
+        "good",
+        JSON.parse(String(bad.get(".manifest"))).revision,
+        "good",
+      ]);
+      expect(lines.filter((line) => line.kind === "decision")).toHaveLength(4);
+    },
+  );
 });
