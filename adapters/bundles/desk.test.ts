@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import type { WeirError } from "../../engine/errors.ts";
+import { WeirError } from "../../engine/errors.ts";
 import type { BundleRecord, LogLine } from "../../engine/record/record.ts";
 import { START_MS } from "../../test/support/engine.ts";
 import type { ActiveBundles } from "./active-bundles.ts";
@@ -217,6 +217,19 @@ test("what an operator activated or returned to stays, over restarts, until the 
   expect([again.revision(), again.desk.status().active.actor]).toEqual(["r3", "ops"]);
   expect(await again.offer(variant("r4"))).toBe("");
   expect(again.revision()).toBe("r4");
+});
+
+test("a server that is away is told of once, and no problem once it answers", async () => {
+  const { desk, notes, offer } = await startOn(scratchFolder(), variant("r1"));
+  const away = new WeirError("bundle.unavailable", "it does not answer");
+  for (const error of [away, away]) desk.failed(error);
+  expect([desk.status().problem, notes]).toEqual(["it does not answer", [away]]);
+  desk.unchanged();
+  expect(desk.status().problem).toBe("");
+  await offer(new Map([["data.json", Buffer.from("{}")]]));
+  desk.failed(away);
+  desk.unchanged();
+  expect(desk.status().problem).toContain("holds no .manifest");
 });
 
 test("one in quarantine decides again only once an operator says so", async () => {

@@ -56,7 +56,10 @@ export class BundleDesk implements BundleControl {
   #latest: Promise<unknown> = Promise.resolve();
   #askedAtMs = 0;
   #answeredAtMs = 0;
+  /** Why the source's latest bundle does not decide; "": it does. */
   #problem: string;
+  /** Why the source does not answer; "": it does. */
+  #away = "";
   /** Digest of the latest bundle of the source that was refused; "": none was. */
   #refused = "";
   /** ETag of the latest answer, refused bundles included. */
@@ -78,7 +81,7 @@ export class BundleDesk implements BundleControl {
       canary: canary(),
       configured,
       earlier: history.slice(1),
-      problem: this.#problem,
+      problem: this.#away === "" ? this.#problem : this.#away,
       quarantined: [...readQuarantine(bundles.folder).values()],
     };
   }
@@ -127,22 +130,25 @@ export class BundleDesk implements BundleControl {
     this.#askedAtMs = this.#options.clock.nowMs();
   }
 
-  /** The source answered that nothing changed. */
+  /** The source answered, and if that was all, nothing changed. */
   unchanged(): void {
     this.#answeredAtMs = this.#options.clock.nowMs();
+    this.#away = "";
   }
 
   /** The source did not answer, or not with a bundle. */
   failed(error: WeirError): void {
+    const isAway = error.code === "bundle.unavailable";
     // A server that is away for an hour is one line, not a thousand.
-    if (this.#problem !== error.message) this.#options.onNote(error);
-    this.#problem = error.message;
+    if (error.message !== (isAway ? this.#away : this.#problem)) this.#options.onNote(error);
+    if (isAway) this.#away = error.message;
+    else this.#problem = error.message;
   }
 
   /** The source offers a bundle; it decides unless it is refused, or an operator chose since. */
   offered(bytes: Uint8Array, etag: string): Promise<void> {
     return this.#oneByOne(async () => {
-      this.#answeredAtMs = this.#options.clock.nowMs();
+      this.unchanged();
       const source = this.#options.bundles.state.configured;
       const reason = "offered by the source";
       try {
