@@ -32,7 +32,8 @@ const uploader = new LogUploader({
   limitBytes,
   pause: (ms) => sleep(ms, undefined, { signal }).catch(() => undefined),
   post: (body) => postJson({ body, token, url }),
-  reader: new LogTail(logFolder, readPosition()),
+  from: readPosition(),
+  open: (position) => new LogTail(logFolder, position),
   tell: (progress: UploadProgress) => port.postMessage(progress),
 });
 await uploader.run(signal);

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 import type { DecisionRecord, LogLine } from "../../engine/record/record.ts";
 import type { Posted } from "./post.ts";
-import { LogUploader, type UploadProgress } from "./uploader.ts";
+import { type LogReader, LogUploader, type UploadProgress } from "./uploader.ts";
 
 // Goal: every decision of a log reaches the server, in order, at least once, or is counted as dropped.
 // Method: a log in memory, a server that is told what to answer; time passes by pauses that are noted.
@@ -39,13 +39,13 @@ interface Run {
 async function upload(
   lines: readonly LogLine[],
   answer: (ids: readonly string[], asked: number) => Posted,
-  { from = 0, limitBytes = 65_536 } = {},
+  { from = 0, limitBytes = 65_536, readFailures = 0 } = {},
 ): Promise<Run> {
   const aborter = new AbortController();
   const taken: string[][] = [];
   const pauses: number[] = [];
   const kept: number[] = [];
-  let [position, asked] = [from, 0];
+  let [asked, failures] = [0, readFailures];
   let latest: UploadProgress | undefined;
   const uploader = new LogUploader({
     keep: (number) => void kept.push(number),
@@ -60,16 +60,8 @@ async function upload(
       if (posted.kind === "taken") taken.push(ids);
       return posted;
     },
-    reader: {
-      get position() {
-        return position;
-      },
-      next: (max) => {
-        const next = lines.slice(position, position + max);
-        position += next.length;
-        return next.map((line, index) => ({ line, number: position - next.length + index + 1 }));
-      },
-    },
+    from,
+    open: (position) => readerOf(lines, position, () => (failures -= 1) >= 0),
     tell: (progress) => {
       latest = progress;
       if (progress.caughtUp) aborter.abort();
@@ -77,6 +69,23 @@ async function upload(
   });
   await uploader.run(aborter.signal);
   return { kept, pauses, progress: () => latest, taken };
+}
+
+function readerOf(lines: readonly LogLine[], from: number, fails: () => boolean): LogReader {
+  let position = from;
+  return {
+    get position() {
+      return position;
+    },
+    next: (max) => {
+      const next = lines.slice(position, position + max);
+      const first = position + 1;
+      position += next.length;
+      // It has moved on, and gives nothing.
+      if (fails()) throw new Error("gone");
+      return next.map((line, index) => ({ line, number: first + index }));
+    },
+  };
 }
 
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `d${index + 1}`);
@@ -103,6 +112,13 @@ test("a server that is away gets the same again, after waits that double, and no
     100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000, 30_000,
   ]);
   expect(progress()).toMatchObject({ dropped: 0, sent: 3 });
+});
+
+test("a log that cannot be read for a moment is read again from where it was", async () => {
+  const lines = ids(3).map((id) => decision(id));
+  const { kept, pauses, taken } = await upload(lines, () => TAKEN, { readFailures: 2 });
+  expect(taken).toEqual([ids(3)]);
+  expect([pauses.slice(0, 2), kept]).toEqual([[100, 200], [3]]);
 });
 
 test("chunks stay below the limit; what is alone above it is dropped and counted", async () => {

@@ -23,7 +23,10 @@ export interface UploadProgress {
 }
 
 export interface UploaderOptions {
-  readonly reader: LogReader;
+  /** Number of the last line that is sent or dropped; 0: none is. */
+  readonly from: number;
+  /** Opens the log behind a line. */
+  readonly open: (position: number) => LogReader;
   readonly labels: Labels;
   /** Largest body, bytes gzipped. */
   readonly limitBytes: number;
@@ -63,10 +66,16 @@ export class LogUploader {
 
   /** Goes on until the signal; a chunk that is on its way then is waited for. */
   async run(signal: AbortSignal): Promise<void> {
-    const { keep, labels, pause, reader } = this.#options;
-    let kept = reader.position;
+    const { from, keep, labels, open, pause } = this.#options;
+    let reader = open(from);
+    let kept = from;
     while (!signal.aborted) {
-      const lines = reader.next(LINES_MAX);
+      const lines = this.#read(reader);
+      if (lines === null) {
+        await this.#wait(pause);
+        reader = open(kept);
+        continue;
+      }
       const pending = lines.flatMap(({ line, number }) =>
         line.kind === "decision" ? [pendingOf(line, number, labels)] : [],
       );
@@ -78,6 +87,21 @@ export class LogUploader {
       this.#tell(true, "");
       await pause(IDLE_MS);
     }
+  }
+
+  /** null: it cannot be read now, as while a segment is replaced by its compressed form. */
+  #read(reader: LogReader): ReturnType<LogReader["next"]> | null {
+    try {
+      return reader.next(LINES_MAX);
+    } catch (thrown) {
+      this.#tell(false, `the log cannot be read: ${(thrown as Error).message}`);
+      return null;
+    }
+  }
+
+  async #wait(pause: UploaderOptions["pause"]): Promise<void> {
+    await pause(this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
   }
 
   async #send(pending: Pending[], signal: AbortSignal): Promise<void> {
@@ -95,8 +119,7 @@ export class LogUploader {
       const posted = await post(chunk.body);
       if (posted.kind === "failed") {
         this.#tell(false, posted.why);
-        await pause(this.#retryMs);
-        this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS.most);
+        await this.#wait(pause);
         continue;
       }
       this.#retryMs = RETRY_MS.first;
