@@ -75,6 +75,20 @@ describe("a freeze", () => {
     ]);
   });
 
+  test("says whether the bundle has what it names, as far as bundles say", async () => {
+    const engine = await open();
+    const isKnown = async (scope: string, tenant = "acme") =>
+      (await engine.operator.freeze({ reason: "r", scope, tenant }, LOCAL)).isKnown;
+    for (const scope of ["*", "team:search", "user:anybody", "model:openai:gpt-5-mini"])
+      expect(await isKnown(scope), scope).toBe(true);
+    for (const scope of ["team:serch", "team:platform", "model:openai:gpt-5-minni"])
+      expect(await isKnown(scope), scope).toBe(false);
+    expect(await isKnown("*", "*")).toBe(true);
+    expect(await isKnown("team:platform", "*")).toBe(true);
+    expect(await isKnown("*", "acmee")).toBe(false);
+    expect(await isKnown("tenant:acmee", "*")).toBe(false);
+  });
+
   test("blocks in shadow too", async () => {
     const engine = await open({ mode: "shadow" });
     await engine.operator.freeze(freezeOf(), LOCAL);

@@ -114,6 +114,15 @@ describe("keys", () => {
     expect(printed).toMatch(/^weir_[0-9a-f_]+$/);
     expect(noted).toContain("not shown again");
   });
+
+  it("of a principal that the bundle does not have are made with a warning", async () => {
+    const { exit, noted } = await weir("key create --principal search-servise");
+    expect(exit).toBe(0);
+    expect(noted).toContain(
+      "the policy bundle has no principal search-servise, so its calls are refused (auth.denied); the nearest is search-service",
+    );
+    expect((await weir("key create --principal search-service")).noted).not.toContain("bundle");
+  });
 });
 
 describe("decide --embedded", () => {

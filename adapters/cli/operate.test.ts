@@ -49,6 +49,12 @@ describe("freeze", () => {
     expect((await weir("decide", ALLOW)).printed).toContain(
       "freeze.active  team:search is frozen: runaway agent",
     );
+    const slip = await weir("freeze", "team:serch", ...ACME, "--why", "runaway agent");
+    expect(slip.printed).toContain("FROZEN  team:serch of tenant acme");
+    expect(slip.noted).toBe(
+      "the policy bundle has no team:serch of tenant acme: if the name is wrong, nothing is stopped",
+    );
+    await weir("unfreeze", "team:serch", ...ACME, "--why", "a slip");
     const again = await weir("freeze", "team:search", ...ACME, "--why", "still");
     expect(again.printed).toContain("(it was frozen before; this is the reason now)");
     await weir("freeze", "*", "--tenant", "*", "--why", "incident");
@@ -111,10 +117,9 @@ describe("budget", () => {
         ?.split(/ {2,}/)
         .map((cell) => cell.trim());
     expect(cells("assistants-user-day")).toEqual(
-      ["assistants-user-day", "user u-77", "day in UTC", "1%", "$24.92", "$0.075", "$0.00"].concat([
-        "$25.00",
-        "12 h",
-      ]),
+      ["assistants-user-day", "user u-77", "day in UTC", "<1%", "$24.92", "$0.075", "$0.00"].concat(
+        ["$25.00", "12 h"],
+      ),
     );
     expect(cells("research-tokens-day")?.slice(3)).toEqual([
       "200,000,000 tokens",
@@ -144,7 +149,7 @@ describe("budget", () => {
         "  mode   hard: what does not fit is blocked",
         "",
         "BUDGET      WINDOW      USED     LEFT     HELD  CHARGED    LIMIT  ENDS IN",
-        "search-day  day in UTC    1%  $649.99  $0.0013    $0.00  $650.00     12 h",
+        "search-day  day in UTC   <1%  $649.99  $0.0013    $0.00  $650.00     12 h",
         "",
         "GRANT       ADDS     FOR ANOTHER  BY     WHY",
         "search-day  $250.00  2 h          local  launch day",

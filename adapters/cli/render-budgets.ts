@@ -42,20 +42,28 @@ function rowOf(
   style: Style,
 ): readonly (Cell | string)[] {
   const amount = (value: number | bigint) => formatAmount(Number(value), one.unit);
-  const percent = Number(one.usedPercent);
-  const paint = percent >= 100 ? style.red : percent >= 80 ? style.yellow : style.green;
   const endsAtMs = Number(one.endsAtMs);
   return [
     one.budget,
     ownerText(one.per),
     window,
-    { text: `${percent}%`, paint },
+    usedCell(one, style),
     formatAmount(Number(one.remaining), one.unit, Math.floor),
     amount(one.held),
     amount(one.settled),
     amount(one.limit),
     endsAtMs > nowMs ? formatWait(endsAtMs - nowMs) : "",
   ];
+}
+
+/** The used share, rounded up as everywhere, but never to what is not so: 0 %, or all of it. */
+function usedCell(one: weir.v1.BudgetInstance, style: Style): Cell {
+  const percent = Number(one.usedPercent);
+  const [used, limit] = [Number(one.held) + Number(one.settled), Number(one.limit)];
+  const isLess = used * 100 < limit;
+  if (percent === 100 && used < limit) return { paint: style.yellow, text: ">99%" };
+  const paint = percent >= 100 ? style.red : percent >= 80 ? style.yellow : style.green;
+  return { paint, text: percent === 1 && isLess ? "<1%" : `${percent}%` };
 }
 
 function ownerText(per: Readonly<Record<string, string>>): string {

@@ -71,7 +71,9 @@ function factRows({ context, facts }: PolicyInput): readonly Row[] {
 function budgetWords({ fits, id, mode, remaining, unit, used_percent: used }: BudgetFacts): string {
   if (remaining === null) return `budget ${id} (${mode}): nobody knew what was left`;
   const left = unit === "usd" ? formatMicroUsd(remaining) : `${remaining} ${unit}`;
-  return `budget ${id} (${mode}): ${left} left, ${used} % used${fits === false ? "; the call did not fit" : ""}`;
+  // Rounded up for the rules: for people it is not all of it while something is left.
+  const share = used === 100 && remaining > 0 ? "more than 99" : used;
+  return `budget ${id} (${mode}): ${left} left, ${share} % used${fits === false ? "; the call did not fit" : ""}`;
 }
 
 /** Each model that was judged and what the rules said of it. */

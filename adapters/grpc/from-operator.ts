@@ -30,7 +30,8 @@ export function fromFreeze(freeze: TenantFreeze): Encodable<weir.v1.Freeze> {
 }
 
 export function fromFreezeChange(change: FreezeChanged): Encodable<weir.v1.FreezeChange> {
-  return change;
+  const { isKnown, ...rest } = change;
+  return { ...rest, unknown: !isKnown };
 }
 
 export function fromGranted(granted: Granted): Encodable<weir.v1.GrantBudgetResponse> {

@@ -1,4 +1,5 @@
 import { WeirError } from "../errors.ts";
+import { isKnownScope } from "./known-scope.ts";
 import { checkOperator, isOperator, tenantsOf } from "../intent/claims.ts";
 import { maskScope } from "../intent/mask.ts";
 import { LIMITS } from "../limits.ts";
@@ -158,7 +159,8 @@ class Controls implements Operator {
       else this.#freezes?.lift(tenant, scope);
       if (frozen) await state.freeze(tenant, freeze);
       else await state.unfreeze(tenant, scope);
-      return { actor, atMs, reason, scope, tenant, wasFrozen: before !== null };
+      const isKnown = isKnownScope(this.#config(), tenant, named);
+      return { actor, atMs, isKnown, reason, scope, tenant, wasFrozen: before !== null };
     });
   }
 

@@ -41,6 +41,8 @@ export interface FreezeChanged {
   readonly actor: string;
   /** Whether the scope was frozen before. */
   readonly wasFrozen: boolean;
+  /** False where the policy bundle has no such tenant, team or model: a slip of the pen, perhaps. */
+  readonly isKnown: boolean;
 }
 
 /** A grant that was made; limits are those of every instance, in the budget's unit as configured. */

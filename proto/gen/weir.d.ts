@@ -62,6 +62,8 @@ export namespace weir {
       atMs: Int64;
       /** Whether the scope was frozen before. */
       wasFrozen: boolean;
+      /** Whether the policy bundle has no such tenant, team or model: perhaps a slip of the pen. */
+      unknown: boolean;
     }
     export const FreezeChange: Codec<weir.v1.FreezeChange>;
     /** A budget as the policy bundle defines it. Amounts are micro-USD, tokens or calls, by unit. */

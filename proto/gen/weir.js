@@ -173,6 +173,7 @@ export const weir = $root.weir = (() => {
             FreezeChange.prototype.actor = "";
             FreezeChange.prototype.atMs = 0;
             FreezeChange.prototype.wasFrozen = false;
+            FreezeChange.prototype.unknown = false;
 
             FreezeChange.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -193,6 +194,8 @@ export const weir = $root.weir = (() => {
                     writer.uint32(40).int64(message.atMs);
                 if (message.wasFrozen != null && $Object.hasOwnProperty.call(message, "wasFrozen") && message.wasFrozen !== false)
                     writer.uint32(48).bool(message.wasFrozen);
+                if (message.unknown != null && $Object.hasOwnProperty.call(message, "unknown") && message.unknown !== false)
+                    writer.uint32(56).bool(message.unknown);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -278,6 +281,15 @@ export const weir = $root.weir = (() => {
                                 message.wasFrozen = value;
                             else
                                 delete message.wasFrozen;
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                $mistyped("FreezeChange", tag, wireType, 0);
+                            if (value = reader.bool())
+                                message.unknown = value;
+                            else
+                                delete message.unknown;
                             continue;
                         }
                     }

@@ -11,13 +11,18 @@ export async function run(invocation: Invocation): Promise<number> {
     terminal.print(JSON.stringify({ frozen: true, ...changeJson(change) }));
     return 0;
   }
-  const { reason, scope, tenant, wasFrozen } = change;
+  const { reason, scope, tenant, unknown, wasFrozen } = change;
   const style = styleOf(terminal.color);
   const again = wasFrozen ? " (it was frozen before; this is the reason now)" : "";
   const lift = `weir unfreeze ${quoted(scope)} --tenant ${quoted(tenant)} --why TEXT`;
   terminal.print(`${style.bold(style.red("FROZEN"))}  ${named(scope, tenant)}${again}`);
   terminal.print(`  why   ${harmless(reason)}`);
   terminal.print(`  next  its calls are blocked from now on, in shadow too; to lift it: ${lift}`);
+  if (unknown) {
+    terminal.note(
+      `the policy bundle has no ${named(scope, tenant)}: if the name is wrong, nothing is stopped`,
+    );
+  }
   return 0;
 }
 
@@ -32,8 +37,8 @@ export function requestOf({ flags, positionals }: Invocation) {
 
 /** A change for a program. */
 export function changeJson(change: weir.v1.FreezeChange) {
-  const { actor, atMs, reason, scope, tenant, wasFrozen } = change;
-  return { tenant, scope, reason, actor, at_ms: Number(atMs), was_frozen: wasFrozen };
+  const { actor, atMs, reason, scope, tenant, unknown, wasFrozen } = change;
+  return { tenant, scope, reason, actor, at_ms: Number(atMs), was_frozen: wasFrozen, unknown };
 }
 
 /** A scope and its tenant for people. */

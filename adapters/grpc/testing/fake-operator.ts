@@ -16,6 +16,7 @@ export const GRANT: Grant = {
 export const CHANGE = {
   actor: "ops",
   atMs: 1_764_000_000_000,
+  isKnown: false,
   reason: "why",
   scope: "team:search",
   tenant: "acme",
