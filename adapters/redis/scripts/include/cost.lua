@@ -24,8 +24,12 @@ local function isArmed(s, o)
 end
 
 local function raise(s, o, p, q, by)
-  local most = min(mulDiv(limitOf(s, o, p, q), MOST_PERCENT, 100), LARGEST)
-  s[o + EXCESS] = max(0, min(most, s[o + EXCESS] + by))
+  local excess = s[o + EXCESS] + by
+  if excess <= 0 then
+    s[o + EXCESS] = 0
+    return
+  end
+  s[o + EXCESS] = min(excess, mulDiv(limitOf(s, o, p, q), MOST_PERCENT, 100), LARGEST)
 end
 
 local function learnHour(s, o)
@@ -42,7 +46,9 @@ function callCost.fresh(s, o)
 end
 
 function callCost.roll(s, o, p, q, now)
-  if now > s[o + FELL_MS] then
+  if now > s[o + FELL_MS] and s[o + EXCESS] == 0 then
+    s[o + FELL_MS] = now
+  elseif now > s[o + FELL_MS] then
     local passed = min(HOUR_LENGTH_MS * 2, now - s[o + FELL_MS])
     s[o + EXCESS] = max(0, s[o + EXCESS] - mulDiv(limitOf(s, o, p, q), passed, HOUR_LENGTH_MS))
     s[o + FELL_MS] = now
@@ -56,6 +62,7 @@ end
 -- Judges the world before this intent: whether the scope is hot. What a policy sees of it follows from
 -- the figures, and is worked out by whoever called.
 function callCost.judge(s, o, p, q)
+  if s[o + EXCESS] == 0 and s[o + COST_HOT] == 0 then return end
   local limit = limitOf(s, o, p, q)
   if s[o + COST_HOT] == 1 then
     if s[o + EXCESS] < mulDiv(limit, COST_LEAVE_PERCENT, 100) then s[o + COST_HOT] = 0 end
