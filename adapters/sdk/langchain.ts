@@ -1,7 +1,7 @@
 import { estimateTokens, tokenizerOf } from "../../engine/provider/estimate-tokens.ts";
 import { TextCounter } from "../../engine/provider/text-count.ts";
 import type { WeirSdk } from "./client.ts";
-import type { CallDecision, CallIntent, CallUsage } from "./decision.ts";
+import type { CallDecision, CallIntent, CallOutcome, CallUsage } from "./decision.ts";
 import { callError } from "./errors.ts";
 import { admitted } from "./guard.ts";
 
@@ -29,6 +29,8 @@ export interface LangchainOptions {
 interface Open {
   readonly decision: CallDecision;
   readonly input: number;
+  /** What came of a stream. */
+  readonly seen: TextCounter;
 }
 
 /**
@@ -52,15 +54,15 @@ export function langchainCallbacks(weir: WeirSdk, options: LangchainOptions = {}
       await weir.core.release(decision);
       throw unappliable(decision);
     }
-    open.set(runId, { decision, input: intent.tokens.input });
+    open.set(runId, { decision, input: intent.tokens.input, seen: new TextCounter() });
   };
-  const end = (runId: string, outcome: "ok" | "error", result: Result | null): void => {
+  const end = (runId: string, outcome: CallOutcome, result: Result | null): void => {
     const call = open.get(runId);
     open.delete(runId);
     if (call === undefined) return;
     const { id: decisionId, model } = call.decision;
     const told = result === null ? null : usageOf(result);
-    const usage = told ?? { input: call.input, output: outputOf(result, model) };
+    const usage = told ?? { input: call.input, output: outputOf(result, call.seen, model) };
     const basis = told === null ? "estimated" : "provider";
     void weir.core.report({ basis, decisionId, outcome, usage });
   };
@@ -87,7 +89,11 @@ export function langchainCallbacks(weir: WeirSdk, options: LangchainOptions = {}
       metadata: Fields = {},
     ): Promise<void> => start(prompts, runId, extra, metadata),
     handleLLMEnd: (result: Result, runId: string): void => end(runId, "ok", result),
-    handleLLMError: (_: unknown, runId: string): void => end(runId, "error", null),
+    handleLLMNewToken: (token: string, _: unknown, runId: string): void => {
+      open.get(runId)?.seen.add(token);
+    },
+    handleLLMError: (error: unknown, runId: string): void =>
+      end(runId, wasAborted(error) ? "cancelled" : "error", null),
   };
 }
 
@@ -166,9 +172,16 @@ function usageOf({ generations, llmOutput }: Result): CallUsage | null {
   return { input: Number(older["promptTokens"]), output: Number(older["completionTokens"] ?? 0) };
 }
 
-/** Output tokens by the text that came. */
-function outputOf(result: Result | null, model: string): number {
-  const counter = new TextCounter();
+/** Output tokens by the text that came: the result's, or of a stream that gave none. */
+function outputOf(result: Result | null, seen: TextCounter, model: string): number {
+  const counter = result === null ? seen : new TextCounter();
   for (const { text = "" } of result?.generations.flat() ?? []) counter.add(text);
   return estimateTokens(counter, tokenizerOf(model)).expected;
+}
+
+/** The application's own abort, as the web, a client library or LangChain names it. */
+function wasAborted(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const words = [error.name, error.constructor.name, error.message];
+  return words.some((word) => /^\w*AbortError$/.test(word));
 }

@@ -1,4 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, type TestContext } from "vitest";
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  test,
+  type TestContext,
+  vi,
+} from "vitest";
 import type { WeirSdk } from "../../adapters/sdk/client.ts";
 import { openWeir as openEdge } from "../../adapters/sdk/edge.ts";
 import { openWeir } from "../../adapters/sdk/node.ts";
@@ -40,6 +49,8 @@ const MODES = [
   ["whole", false],
   ["stream", true],
 ] as const;
+
+const PATIENT = { interval: 5, timeout: 30_000 };
 
 const opened: WeirSdk[] = [];
 afterAll(async () => {
@@ -123,6 +134,22 @@ describe.each([
       show(context, "down, open", mode);
       expect(await ask(adrift, provider.url, stream)).toBe(HELLO);
       expect(provider.served).toMatchObject([{ model: "big" }]);
+    });
+
+    test.for(MODES)("aborted, %s", async ([mode, stream], context) => {
+      show(context, "aborted", mode);
+      provider.script({ hangAfterEvents: stream ? 3 : 0 });
+      const aborter = new AbortController();
+      const asking = ask(weir.scoped({ task: "allow" }), provider.url, stream, aborter.signal);
+      await vi.waitUntil(() => provider.seen.length === 1, PATIENT);
+      aborter.abort();
+      // Some libraries give what they have, others throw.
+      await asking.catch(() => {});
+      await vi.waitUntil(() => scripted.reports.length === 1, PATIENT);
+      expect(scripted.reports).toMatchObject([{ final: true, outcome: "cancelled" }]);
+      expect(scripted.reports[0]?.usage.input).toBeGreaterThan(5);
+      await vi.waitUntil(() => provider.served.length === 1, PATIENT);
+      expect(provider.served).toMatchObject([{ aborted: true }]);
     });
 
     test.for(MODES)("block, %s", async ([mode, stream], context) => {

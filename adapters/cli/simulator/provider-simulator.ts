@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import type { FormatName } from "../../../engine/provider/format.ts";
 import { isUnmetered, type ProviderRoute, routeOf } from "../../../engine/provider/route.ts";
 import type { Address } from "../../config/values.ts";
+import { answerTo } from "./answer-to.ts";
 import { type Answer, documentsOf, wholeOf } from "./answers.ts";
 import { eventStreamMessage, sseBytes } from "./wire.ts";
 
@@ -41,7 +42,7 @@ export interface Behaviour {
   readonly cutAfterEvents?: number;
   /** Waits in the middle of a stream. */
   readonly pause?: { readonly afterEvents: number; readonly until: Promise<void> };
-  /** Waits after so many events until the client leaves. */
+  /** Waits after so many events until the client leaves; before any answer where it is 0. */
   readonly hangAfterEvents?: number;
   /** Announces a length on a stream, as some proxies do. */
   readonly contentLength?: boolean;
@@ -168,7 +169,7 @@ async function handle(
     route,
   };
   if (route.pathStream || parsed["stream"] === true) await sendStream(response, call);
-  else sendAnswer(response, call);
+  else await sendAnswer(response, call);
 }
 
 function isAuthorized(provider: string, headers: IncomingMessage["headers"]): boolean {
@@ -178,40 +179,17 @@ function isAuthorized(provider: string, headers: IncomingMessage["headers"]): bo
   return given !== undefined && given === known[provider];
 }
 
-const WORDS = 12;
-const CAPS = [
-  "max_completion_tokens",
-  "max_tokens",
-  "max_output_tokens",
-  "maxOutputTokens",
-  "maxTokens",
-];
-
-function answerTo(
-  route: ProviderRoute,
-  body: Readonly<Record<string, unknown>>,
-  text: string,
-  words = WORDS,
-): Answer {
-  const settings = body["generationConfig"] ?? body["inferenceConfig"] ?? body;
-  const caps = CAPS.map((name) => Number((settings as Record<string, unknown>)[name] ?? Infinity));
-  const output = /embed/.test(route.format) ? 0 : Math.min(words, ...caps);
-  const asked = (body["stream_options"] as { include_usage?: boolean } | undefined)?.include_usage;
-  const named = typeof body["model"] === "string" ? body["model"] : "";
-  return {
-    asksUsage: asked === true,
-    // One token for four characters.
-    input: Math.ceil(text.length / 4),
-    isCut: output < words,
-    model: route.pathModel ?? named,
-    output,
-    words: Array.from({ length: output }, (_, index) => (index === 0 ? "word" : ` word${index}`)),
-  };
-}
-
-function sendAnswer(response: ServerResponse, { answer, behaviour, book, route }: Call): void {
+async function sendAnswer(
+  response: ServerResponse,
+  { answer, behaviour, book, route }: Call,
+): Promise<void> {
   if (behaviour.cutAfterEvents === 0) {
     response.destroy();
+    return;
+  }
+  if (behaviour.hangAfterEvents === 0) {
+    if (!response.destroyed) await once(response, "close");
+    book({ aborted: true, output: 0, stream: false });
     return;
   }
   book({ aborted: false, output: answer.output, stream: false });
