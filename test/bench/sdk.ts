@@ -5,6 +5,7 @@ import { performance } from "node:perf_hooks";
 import { type NodeWeir, openWeir } from "../../adapters/sdk/node.ts";
 import {
   type ProviderSimulator,
+  SIMULATED_KEYS,
   startProviderSimulator,
 } from "../../adapters/cli/simulator/provider-simulator.ts";
 import { Child } from "./child.ts";
@@ -61,12 +62,22 @@ const SCOPE = {
   tenant: "acme",
 } as const;
 
+const HEADERS = {
+  authorization: `Bearer ${SIMULATED_KEYS.openai}`,
+  "content-type": "application/json",
+};
+
 const TEXT = "Please summarise the following report in three short bullet points. ".repeat(60);
 
 /** A chat of about 4 KiB; each is another one. */
 function bodyOf(index: number, stream: boolean): string {
   const messages = [{ content: `${index} ${TEXT}`, role: "user" }];
   return JSON.stringify({ max_tokens: 500, messages, model: "gpt-5-mini", stream });
+}
+
+function answered(response: Response): Response {
+  if (!response.ok) throw new Error(`the provider answered ${response.status}`);
+  return response;
 }
 
 async function overhead(
@@ -77,9 +88,8 @@ async function overhead(
   const one = async (send: typeof fetch, index: number): Promise<number> => {
     const beginMs = performance.now();
     const body = bodyOf(index, false);
-    const headers = { "content-type": "application/json" };
     const url = `${provider.url}/v1/chat/completions`;
-    await (await send(url, { body, headers, method: "POST" })).text();
+    await answered(await send(url, { body, headers: HEADERS, method: "POST" })).text();
     provider.reset();
     return (performance.now() - beginMs) * 1_000;
   };
@@ -108,9 +118,9 @@ async function firstToken(
   const one = async (send: typeof fetch, index: number): Promise<number> => {
     provider.script({ eventDelayMs: FIRST_TOKEN_MS, words: 3 });
     const beginMs = performance.now();
-    const headers = { "content-type": "application/json" };
     const url = `${provider.url}/v1/chat/completions`;
-    const response = await send(url, { body: bodyOf(index, true), headers, method: "POST" });
+    const request = { body: bodyOf(index, true), headers: HEADERS, method: "POST" };
+    const response = answered(await send(url, request));
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     const tookUs = (performance.now() - beginMs) * 1_000;
