@@ -29,6 +29,8 @@ export const LIMITS = {
   reportedTokens: 1_000_000_000,
   /** Largest usage in a provider's own form, bytes of JSON. */
   rawUsageBytes: 64 * 1024,
+  /** Members of a provider's usage that a report may name as not known. */
+  unknownUsage: 8,
   answers: 128,
   runStep: 1_000_000,
   runDepth: 1_000,

@@ -1,7 +1,7 @@
 import type { RawReport } from "../../engine/ledger/report.ts";
 import type { FormatName } from "../../engine/provider/format.ts";
 import { readUsageFragments } from "../../engine/provider/response.ts";
-import type { UsageReading } from "../../engine/provider/usage.ts";
+import { namesOfUnknown, type UsageReading } from "../../engine/provider/usage.ts";
 import type { Ticket } from "./ticket.ts";
 
 /** How a call ended, as far as Envoy saw it. */
@@ -60,7 +60,11 @@ export function settlementOf(
       const known = { ...usage, output: Math.max(usage.output, output) };
       return report({ basis: "estimated", outcome, serviceTier, usage: known }, decisionId);
     }
-    return report({ basis: "provider", outcome, serviceTier, usage: { ...usage } }, decisionId);
+    const { format } = ticket;
+    const unknownUsage =
+      format === null ? [] : namesOfUnknown(format, reading?.unknownFields ?? []);
+    const told = { outcome, serviceTier, unknownUsage, usage: { ...usage } };
+    return report({ basis: "provider", ...told }, decisionId);
   }
   if (!end.reached) return { decisionId, kind: "cancel" };
   if (end.status >= 400 && end.cut !== "provider") {

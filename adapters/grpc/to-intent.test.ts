@@ -124,6 +124,8 @@ test("every field of a report arrives", () => {
     basis: v1.Basis.BASIS_ESTIMATED,
     model: "a:b",
     serviceTier: "batch",
+    rawUsage: { format: "openai.chat", json: "{}" },
+    unknownUsage: ["openai.chat usage.new"],
   };
   expect(toReport(decoder(v1.UsageReport)(encoder(v1.UsageReport)(sent)))).toEqual({
     decisionId: "d",
@@ -134,6 +136,8 @@ test("every field of a report arrives", () => {
     basis: "estimated",
     model: "a:b",
     serviceTier: "batch",
+    rawUsage: { format: "openai.chat", json: "{}" },
+    unknownUsage: ["openai.chat usage.new"],
   });
   expect(toReport(decoder(v1.UsageReport)(Buffer.alloc(0)))).toMatchObject({
     usage: undefined,

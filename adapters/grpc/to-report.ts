@@ -17,6 +17,7 @@ export function toReport(message: weir.v1.UsageReport | null): RawReport {
     model: message.model,
     serviceTier: message.serviceTier,
     rawUsage: rawUsageOf(message.rawUsage),
+    unknownUsage: message.unknownUsage,
   };
 }
 

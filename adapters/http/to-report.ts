@@ -21,6 +21,7 @@ const REPORT: Fields = {
   basis: { prefix: "BASIS_" },
   model: "plain",
   service_tier: "plain",
+  unknown_usage: "plain",
   raw_usage: { fields: { format: "plain", json: "plain" } },
 };
 

@@ -104,6 +104,8 @@ export interface CallReport {
   /** Usage as the provider told it, in the place of `usage`. */
   readonly rawUsage?: { readonly format: string; readonly json: string };
   readonly serviceTier?: string;
+  /** Members of the provider's usage that are not known here. */
+  readonly unknownUsage?: readonly string[];
 }
 
 /** What Weir settled. */

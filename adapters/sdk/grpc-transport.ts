@@ -144,8 +144,9 @@ function decisionOf(message: weir.v1.Decision | null): CallDecision {
 }
 
 function reportOf(report: CallReport): Encodable<weir.v1.UsageReport> {
-  const { basis, decisionId, outcome, rawUsage, serviceTier, usage } = report;
+  const { basis, decisionId, outcome, rawUsage, serviceTier, unknownUsage, usage } = report;
   return {
+    unknownUsage,
     decisionId,
     final: true,
     outcome: numberOf(v1.Outcome as Numbers, "OUTCOME_", outcome),

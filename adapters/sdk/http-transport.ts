@@ -116,9 +116,10 @@ function reasonOf({ waiver = "", ...reason }: RefusalReason): RefusalReason {
 }
 
 function reportToJson(report: CallReport): object {
-  const { basis, decisionId, outcome, rawUsage, serviceTier, usage } = report;
+  const { basis, decisionId, outcome, rawUsage, serviceTier, unknownUsage, usage } = report;
   return {
     decision_id: decisionId,
+    unknown_usage: unknownUsage,
     final: true,
     outcome,
     basis,

@@ -3,10 +3,10 @@ import { faultRefusal, type Refusal } from "../../engine/provider/refusal.ts";
 import { estimateInput, readRequest } from "../../engine/provider/request.ts";
 import { settledUsage } from "../../engine/provider/response.ts";
 import { isUnmetered, type ProviderRoute, routeOf } from "../../engine/provider/route.ts";
-import { NO_TOKENS, type TokenUsage, type UsageReading } from "../../engine/provider/usage.ts";
+import { namesOfUnknown, NO_TOKENS, type UsageReading } from "../../engine/provider/usage.ts";
 import { digestOf } from "./attempts.ts";
 import type { Core } from "./core.ts";
-import type { CallDecision, CallOutcome, CallScope, Settlement } from "./decision.ts";
+import type { CallDecision, CallOutcome, CallReport, CallScope, Settlement } from "./decision.ts";
 import { intentOfRequest } from "./intent-of-request.ts";
 import {
   type Incoming,
@@ -177,7 +177,7 @@ class Sent {
     if (response.status >= 400) {
       this.#failed(response.status === 400 ? "invalid_request" : `http_${response.status}`);
       // Providers charge nothing for what they answer with an error.
-      const settled = this.#report("error", NO_TOKENS, "provider", "");
+      const settled = this.#report({ basis: "provider", outcome: "error", usage: NO_TOKENS });
       return this.#handOver(response, response.body, settled);
     }
     let settle: (settlement: Settlement | null) => void = () => {};
@@ -189,7 +189,7 @@ class Sent {
       void this.#settle(end, reading).then(settle);
     };
     if (response.body === null) {
-      void this.#report("ok", NO_TOKENS, "estimated", "").then(settle);
+      void this.#report({ basis: "estimated", outcome: "ok", usage: NO_TOKENS }).then(settle);
       return this.#handOver(response, null, settled);
     }
     const contentType = response.headers.get("content-type") ?? "";
@@ -205,18 +205,22 @@ class Sent {
     if (!isAborted && wasNeverReached(thrown)) await this.#core.release(this.#decision);
     else {
       const usage = { ...NO_TOKENS, input: this.#inputTokens() };
-      void this.#report(isAborted ? "cancelled" : "error", usage, "estimated", "");
+      const outcome = isAborted ? "cancelled" : "error";
+      void this.#report({ basis: "estimated", outcome, usage });
     }
   }
 
   #settle(end: BodyEnd, reading: UsageReading): Promise<Settlement | null> {
     const { basis, usage } = settledUsage(reading, this.#inputTokens(), this.#decision.model);
-    return this.#report(
-      outcomeOf(end, reading, this.#call.facts.stream),
-      usage,
+    const { format, stream } = this.#call.facts;
+    const { serviceTier, unknownFields } = reading;
+    return this.#report({
       basis,
-      reading.serviceTier,
-    );
+      outcome: outcomeOf(end, reading, stream),
+      ...(serviceTier !== "" && { serviceTier }),
+      unknownUsage: namesOfUnknown(format, unknownFields),
+      usage,
+    });
   }
 
   #inputTokens(): number {
@@ -224,14 +228,8 @@ class Sent {
     return estimateInput(this.#call.facts, model.slice(model.indexOf(":") + 1)).expected;
   }
 
-  #report(
-    outcome: CallOutcome,
-    usage: TokenUsage,
-    basis: "provider" | "estimated",
-    serviceTier: string,
-  ): Promise<Settlement | null> {
-    const tier = serviceTier === "" ? {} : { serviceTier };
-    return this.#core.report({ basis, decisionId: this.#decision.id, outcome, usage, ...tier });
+  #report(told: Omit<CallReport, "decisionId">): Promise<Settlement | null> {
+    return this.#core.report({ ...told, decisionId: this.#decision.id });
   }
 
   #handOver(

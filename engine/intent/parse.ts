@@ -115,7 +115,7 @@ function parseData(read: FieldReader, raw: unknown): Intent["data"] {
 }
 
 /** A list of at most `max` words, all of them given. */
-function parseWords(
+export function parseWords(
   read: FieldReader,
   raw: unknown,
   field: string,

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 
 import { FieldReader } from "../intent/fields.ts";
 import { SERVICE_TIERS } from "../intent/intent.ts";
-import { invalid } from "../intent/parse.ts";
+import { invalid, parseWords } from "../intent/parse.ts";
 import { LIMITS } from "../limits.ts";
 import { readUsage } from "../pricing/usage.ts";
 import { readRawUsage } from "./raw-usage.ts";
@@ -20,6 +20,7 @@ export function parseReport(raw: RawReport): Report {
   // What is refused might have said how the call ended.
   const isRefused = read.violations.length > before;
   const outcome = told.outcome === "" && final && !isRefused ? null : told.outcome;
+  const seen = parseWords(read, raw.unknownUsage, "unknown_usage", "names", LIMITS.unknownUsage);
   const report: Report = {
     basis: read.choice(raw.basis, "basis", ["provider", "estimated"], "provider"),
     decisionId: parseDecisionId(read, raw.decisionId),
@@ -28,7 +29,7 @@ export function parseReport(raw: RawReport): Report {
     outcome: read.choice(raw.outcome, "outcome", ANY_OUTCOME, outcome),
     sequence: Math.max(1, read.count(raw.sequence, "sequence", 0, LIMITS.reportSequence)),
     serviceTier: read.choice(raw.serviceTier, "service_tier", TIERS, told.serviceTier),
-    unknownUsage: told.unknown,
+    unknownUsage: [...told.unknown, ...seen],
     usage: told.usage ?? readUsage(read, raw.usage, "usage"),
   };
   if (read.violations.length > 0) throw invalid("report.invalid", "report", read);

@@ -4,7 +4,7 @@ import { LIMITS } from "../limits.ts";
 import type { Usage } from "../pricing/usage.ts";
 import { FORMAT_NAMES } from "../provider/format.ts";
 import { readUsageJson } from "../provider/response.ts";
-import { COUNT_MAX } from "../provider/usage.ts";
+import { COUNT_MAX, namesOfUnknown } from "../provider/usage.ts";
 import type { Outcome, RawReport } from "./report.ts";
 
 /** What a provider's own usage says. */
@@ -40,7 +40,7 @@ export function readRawUsage(read: FieldReader, report: RawReport): RawUsageRead
     read.reject("raw_usage.json", what);
     return NONE;
   }
-  return { outcome, serviceTier, unknown: unknownFields.map((name) => `${format} ${name}`), usage };
+  return { outcome, serviceTier, unknown: namesOfUnknown(format, unknownFields), usage };
 }
 
 const NONE: RawUsageReading = { outcome: "", serviceTier: "", unknown: [], usage: null };

@@ -16,6 +16,8 @@ export interface RawReport {
   readonly serviceTier?: unknown;
   /** `{format, json}`: usage as the provider told it, in the place of `usage`. */
   readonly rawUsage?: Readonly<Record<string, unknown>> | undefined;
+  /** Members of the provider's usage that the caller's parser did not know. */
+  readonly unknownUsage?: unknown;
 }
 
 /** A validated report: cumulative usage of one decided call. */

@@ -224,13 +224,24 @@ describe("readUsageFragments", () => {
 });
 
 describe("settledUsage", () => {
-  const reading = (text: string, usage?: object): UsageReading =>
-    readUsageJson("openai.chat", { choices: [{ message: { content: text } }], usage });
+  const reading = (content: string, usage?: object, finish?: string): UsageReading =>
+    readUsageJson("openai.chat", {
+      choices: [{ finish_reason: finish ?? null, message: { content } }],
+      usage,
+    });
 
   it("takes the provider's figures, zeros too", () => {
     const zeros = { completion_tokens: 0, prompt_tokens: 0 };
-    const settled = settledUsage(reading("x".repeat(400), zeros), 50, "gpt-5-mini");
+    const settled = settledUsage(reading("x".repeat(400), zeros, "stop"), 50, "gpt-5-mini");
     expect(settled).toMatchObject({ basis: "provider", usage: { input: 0, output: 0 } });
+  });
+
+  it("takes an answer that has not ended for what was seen of it, where that is more", () => {
+    const [told, words] = [{ completion_tokens: 1, prompt_tokens: 7 }, "a few words were seen"];
+    const cut = settledUsage(reading(words, told), 50, "gpt-5-mini");
+    expect(cut).toMatchObject({ basis: "estimated", usage: { input: 7, output: 5 } });
+    const more = settledUsage(reading(words, { ...told, completion_tokens: 9 }), 50, "gpt-5-mini");
+    expect(more).toMatchObject({ basis: "provider", usage: { input: 7, output: 9 } });
   });
 
   it("estimates where the provider told nothing", () => {

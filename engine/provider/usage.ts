@@ -1,6 +1,6 @@
 import type { Outcome } from "../ledger/report.ts";
 import type { ServiceTier } from "../intent/intent.ts";
-import type { JsonObject } from "./format.ts";
+import type { FormatName, JsonObject } from "./format.ts";
 import { TextCounter, type TextCount } from "./text-count.ts";
 
 /**
@@ -44,6 +44,11 @@ export interface UsageReading {
   readonly answered: TextCount;
   /** Members of the usage object that this code does not know, as "usage.name". */
   readonly unknownFields: readonly string[];
+}
+
+/** How a metric names members that are not known, with the format they came in; at most 64 characters. */
+export function namesOfUnknown(format: FormatName, fields: readonly string[]): readonly string[] {
+  return fields.map((name) => `${format} ${name}`.slice(0, NAME_CHARS));
 }
 
 /** What a single count is taken as at most: the sums of several stay within what a report may hold. */

@@ -838,6 +838,8 @@ export namespace weir {
       serviceTier: string;
       /** Usage in the provider's own form, in the place of usage. A whole response also tells outcome and service tier where they are left out here. Optional. */
       rawUsage: weir.v1.RawUsage | null;
+      /** Members of the provider's usage that the caller's parser did not know, with their format: "openai.chat usage.name". At most 8, each at most 64 characters; counted in a metric. Optional. */
+      unknownUsage: string[];
     }
     export const UsageReport: Codec<weir.v1.UsageReport>;
     /** What became of a report. */

@@ -6890,6 +6890,7 @@ export const weir = $root.weir = (() => {
         v1.UsageReport = (function() {
 
             const UsageReport = function (properties) {
+                this.unknownUsage = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6905,6 +6906,7 @@ export const weir = $root.weir = (() => {
             UsageReport.prototype.model = "";
             UsageReport.prototype.serviceTier = "";
             UsageReport.prototype.rawUsage = null;
+            UsageReport.prototype.unknownUsage = $util.emptyArray;
 
             UsageReport.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -6931,6 +6933,9 @@ export const weir = $root.weir = (() => {
                     writer.uint32(66).string(message.serviceTier);
                 if (message.rawUsage != null && $Object.hasOwnProperty.call(message, "rawUsage"))
                     $root.weir.v1.RawUsage.encode(message.rawUsage, writer.uint32(74).fork(), _depth + 1).ldelim();
+                if (message.unknownUsage != null && message.unknownUsage.length)
+                    for (let i = 0; i < message.unknownUsage.length; ++i)
+                        writer.uint32(82).string(message.unknownUsage[i]);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -7037,6 +7042,14 @@ export const weir = $root.weir = (() => {
                             if (wireType !== 2)
                                 $mistyped("UsageReport", tag, wireType, 2);
                             message.rawUsage = $root.weir.v1.RawUsage.decode(reader, reader.size(), $undefined, _depth + 1, message.rawUsage);
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 2)
+                                $mistyped("UsageReport", tag, wireType, 2);
+                            if (!(message.unknownUsage && message.unknownUsage.length))
+                                message.unknownUsage = [];
+                            message.unknownUsage.push(reader.stringVerify());
                             continue;
                         }
                     }

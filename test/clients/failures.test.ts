@@ -206,7 +206,7 @@ describe("the provider fails", () => {
 
 describe("the client leaves", () => {
   test("in the middle of a stream: settled by what it saw, and the provider learns of it", async () => {
-    provider.script({ hangAfterEvents: 2 }, { hangAfterEvents: 3 });
+    provider.script({ hangAfterEvents: 2 }, { hangAfterEvents: 8 });
     const weir = open();
     const aborter = new AbortController();
     const options = { signal: aborter.signal };
@@ -227,11 +227,16 @@ describe("the client leaves", () => {
       fetch: weir.fetch,
     });
     const messages = await anthropic.messages.create({ ...BODY, max_tokens: 50, stream: true });
-    for await (const event of messages) if (event.type === "content_block_delta") break;
+    let deltas = 0;
+    for await (const event of messages) {
+      if (event.type === "content_block_delta") deltas += 1;
+      if (deltas === 6) break;
+    }
     await until(() => scripted.reports.length === 2);
-    // The provider told the input at the start, so nothing is estimated.
-    expect(scripted.reports[1]).toMatchObject({ basis: "provider", outcome: "cancelled" });
+    // The provider told the input at the start, but of the output only its first token.
+    expect(scripted.reports[1]).toMatchObject({ basis: "estimated", outcome: "cancelled" });
     expect(scripted.reports[1]?.usage.input).toBe(provider.served[1]?.input);
+    expect(scripted.reports[1]?.usage.output).toBeGreaterThan(1);
   });
 
   test("before the answer: the input is charged as estimated", async () => {

@@ -16,6 +16,29 @@ const SUPPORT = {
 };
 const SEARCH = { costCenter: "cc-100", feature: "answers", service: "search-api", team: "search" };
 
+test("what a provider tells and nobody here knows is in a metric", async () => {
+  const live = await openLive();
+  const usage = { completion_tokens: 5, dream_tokens: 2, prompt_tokens: 9, total_tokens: 14 };
+  const answer = { choices: [{ finish_reason: "stop", index: 0, message: {} }], usage };
+  const { grpc, http } = live.service;
+  for (const server of [`127.0.0.1:${grpc.port}`, `http://127.0.0.1:${http.port}`]) {
+    const weir = openWeir({
+      defaults: { ...SCOPE, ...SEARCH, task: "chat" },
+      fetch: async () => Response.json(answer),
+      server,
+    });
+    const body = JSON.stringify({ messages: [], model: "gpt-5-mini" });
+    const url = "https://api.openai.com/v1/chat/completions";
+    await (await weir.fetch(url, { body, method: "POST" })).json();
+    expect(await weir.close()).toBe(true);
+  }
+  const metrics = await (await fetch(`http://127.0.0.1:${http.port}/metrics`)).text();
+  expect(metrics).toContain(
+    'weir_usage_unknown_fields_total{field="openai.chat usage.dream_tokens"} 2',
+  );
+  expect(await live.close()).toMatchObject({ differences: [], imbalances: [], owed: 0 });
+});
+
 test("the shipped policy, the real service: what the provider billed is what was charged", async () => {
   const live = await openLive();
   const provider = await startProviderSimulator();

@@ -243,6 +243,26 @@ describe("counts", () => {
 });
 
 describe("usage in the provider's own form", () => {
+  test("its members that a caller does not know", async () => {
+    covered.add("unknownUsage");
+    const own = await openOther();
+    const { id } = accepted(await own.decide(wireIntent(fresh())));
+    const report = (many: number): WireReport => ({
+      decisionId: id,
+      final: true,
+      outcome: 1,
+      unknownUsage: Array.from({ length: many }, (_, index) => `openai.chat usage.new_${index}`),
+    });
+    const max = LIMITS.unknownUsage;
+    await expectRefused(
+      own,
+      () => own.report(report(max + 1)),
+      invalid("report", "unknown_usage", `${max + 1} names, at most ${max} are accepted`),
+    );
+    const { status } = accepted(await own.report(report(max)));
+    expect(status).toBe(weir.v1.ReportStatus.REPORT_STATUS_SETTLED);
+  });
+
   test("its size", async () => {
     covered.add("rawUsageBytes");
     const own = await openOther();
