@@ -82,6 +82,8 @@ export const LIMITS = {
   ledgerPage: 1_000,
   /** Fields of a filter of the ledger, and values of one. */
   ledgerMatches: 32,
+  /** Costs of one import. */
+  costEvents: 200,
   /** Largest price, micro-USD per million tokens. */
   priceMicroUsd: 1_000_000_000_000,
 } as const;

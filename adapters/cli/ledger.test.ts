@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -199,6 +199,68 @@ describe("run show", () => {
     ]);
     expect((await weir(["run", "show", "r1"])).printed).toContain("the run cost 2.00 times that");
     expect((await weir(["run", "show", "r9"])).noted).toBe("weir: no run r9");
+  });
+});
+
+describe("ledger import", () => {
+  const event = (id: string, more: object = {}) => ({
+    data: {
+      attribution: { team: "search" },
+      cost_usd: "0.42",
+      layer: "retrieval_embedding",
+      product: "qdrant:queries",
+      tenant: "acme",
+      ...more,
+    },
+    id,
+    source: "qdrant/prod",
+    specversion: "1.0",
+    time: "2026-11-25T11:00:00Z",
+    type: "weir.cost.v1",
+  });
+  const write = (name: string, ...events: readonly object[]): void =>
+    writeFileSync(join(cwd, name), events.map((one) => JSON.stringify(one)).join("\n"));
+
+  it("takes in costs that no model call caused, once by source and id", async () => {
+    await call({ id: "a", run: "r1", usage: USAGE });
+    write("costs.ndjson", event("1"), event("2", { run: "r1" }), event("1"));
+    expect((await weir(["ledger", "import", "costs.ndjson"])).printed).toBe(
+      "2 costs taken into the ledger; 1 were there already",
+    );
+    expect(await json("ledger", "import", "costs.ndjson")).toEqual({ duplicates: 3, imported: 0 });
+    const { groups } = await json("ledger", "summary", "--by", "layer,basis,model");
+    expect(groups[0]).toMatchObject({
+      basis: "imported",
+      cost_usd: "0.84",
+      layer: "retrieval_embedding",
+      model: "qdrant:queries",
+    });
+    const { layers } = await json("run", "show", "r1");
+    expect(layers.map(({ layer }: { layer: string }) => layer)).toEqual([
+      "inference",
+      "retrieval_embedding",
+    ]);
+    await service.stop();
+    await start();
+    expect(await json("ledger", "import", "costs.ndjson")).toEqual({ duplicates: 3, imported: 0 });
+  });
+
+  it("refuses a file with anything wrong in it, and takes none of it", async () => {
+    write("bad.ndjson", event("1"), event("2", { currency: "EUR" }), event("3", { costs: "1" }));
+    const { noted } = await weir(["ledger", "import", "bad.ndjson"]);
+    expect(noted).toContain('events[1].data.currency: "EUR" is not accepted; accepted is "USD"');
+    expect(noted).toContain(
+      "events[2].data.costs: unknown field; the nearest valid one is cost_usd",
+    );
+    write("wrong.ndjson", event("1"), event("2", { cost_usd: 0.1 }));
+    expect((await weir(["ledger", "import", "wrong.ndjson"])).noted).toContain(
+      "events[1].data.cost_usd: 0.1 is not text; accepted is text",
+    );
+    writeFileSync(join(cwd, "cut.ndjson"), `${JSON.stringify(event("1"))}\n{"specver`);
+    expect((await weir(["ledger", "import", "cut.ndjson"])).noted).toContain(
+      "cut.ndjson, line 2: not valid JSON",
+    );
+    expect((await json("ledger", "summary")).total.entries).toBe(0);
   });
 });
 

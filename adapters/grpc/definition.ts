@@ -126,6 +126,7 @@ export const LEDGER_SERVER_METHODS = {
   GetRun: ledgerServer("GetRun", v1.GetRunRequest, v1.GetRunResponse),
   ListPeriods: ledgerServer("ListPeriods", v1.ListPeriodsRequest, v1.ListPeriodsResponse),
   CloseMonth: ledgerServer("CloseMonth", v1.CloseMonthRequest, v1.CloseMonthResponse),
+  ImportCosts: ledgerServer("ImportCosts", v1.ImportCostsRequest, v1.ImportCostsResponse),
   ListPriceRows: ledgerServer("ListPriceRows", v1.ListPriceRowsRequest, v1.ListPriceRowsResponse),
 };
 
@@ -136,6 +137,7 @@ export const LEDGER_CLIENT_METHODS = {
   getRun: ledgerClient("GetRun", v1.GetRunRequest, v1.GetRunResponse),
   listPeriods: ledgerClient("ListPeriods", v1.ListPeriodsRequest, v1.ListPeriodsResponse),
   closeMonth: ledgerClient("CloseMonth", v1.CloseMonthRequest, v1.CloseMonthResponse),
+  importCosts: ledgerClient("ImportCosts", v1.ImportCostsRequest, v1.ImportCostsResponse),
   listPriceRows: ledgerClient("ListPriceRows", v1.ListPriceRowsRequest, v1.ListPriceRowsResponse),
 };
 

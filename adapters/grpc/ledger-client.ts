@@ -10,6 +10,9 @@ export interface LedgerClient {
   getRun(request: Encodable<weir.v1.GetRunRequest>): Promise<weir.v1.GetRunResponse>;
   listPeriods(tenant: string): Promise<readonly weir.v1.LedgerPeriod[]>;
   closeMonth(request: Encodable<weir.v1.CloseMonthRequest>): Promise<weir.v1.LedgerPeriod>;
+  importCosts(
+    events: readonly Encodable<weir.v1.CostEvent>[],
+  ): Promise<weir.v1.ImportCostsResponse>;
   listPriceRows(): Promise<readonly weir.v1.LedgerPriceRow[]>;
   close(): void;
 }
@@ -30,6 +33,7 @@ export function connectLedger(options: ConnectOptions): LedgerClient {
       (await call(LEDGER_CLIENT_METHODS.listPeriods, { tenant })).periods,
     closeMonth: async (request) =>
       present((await call(LEDGER_CLIENT_METHODS.closeMonth, request)).period),
+    importCosts: (events) => call(LEDGER_CLIENT_METHODS.importCosts, { events: [...events] }),
     listPriceRows: async () => (await call(LEDGER_CLIENT_METHODS.listPriceRows, {})).rows,
     close: () => channel.client.close(),
   };

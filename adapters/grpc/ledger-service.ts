@@ -1,4 +1,5 @@
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { ImportResult } from "../../engine/ledger/import-costs.ts";
 import { LEDGER_KINDS, type PriceRow } from "../../engine/ledger/ledger-entry.ts";
 import { BUCKETS, type Period, type RunCost } from "../../engine/ledger/query.ts";
 import type {
@@ -68,6 +69,10 @@ export function ledgerService(
     CloseMonth: handler<proto.v1.CloseMonthRequest, Period, proto.v1.CloseMonthResponse>(
       (request, caller) => ledger.close(request, caller),
       (period) => ({ period: fromPeriod(period) }),
+    ),
+    ImportCosts: handler<proto.v1.ImportCostsRequest, ImportResult, proto.v1.ImportCostsResponse>(
+      ({ events }, caller) => ledger.importCosts(events, caller),
+      (result) => result,
     ),
     ListPriceRows: handler<
       proto.v1.ListPriceRowsRequest,

@@ -51,6 +51,7 @@ export function instrumentLedger(ledger: LedgerReader, metrics: Metrics): Ledger
     periods: (raw, caller) => counted(ledger.periods(raw, caller)),
     priceRows: (caller) => counted(ledger.priceRows(caller)),
     close: (raw, caller) => counted(ledger.close(raw, caller)),
+    importCosts: (raw, caller) => counted(ledger.importCosts(raw, caller)),
   };
 }
 

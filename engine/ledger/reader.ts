@@ -6,6 +6,7 @@ import { canonicalJson } from "../record/canonical.ts";
 import { RECORD_VERSION } from "../record/record.ts";
 import type { Caller } from "../weir.ts";
 import type { DecisionFacts } from "./decision-facts.ts";
+import { importCosts, type ImportResult } from "./import-costs.ts";
 import type { LedgerEntry, PriceRow } from "./ledger-entry.ts";
 import {
   type AskedFilter,
@@ -80,6 +81,8 @@ export interface LedgerReader {
   priceRows(caller: Caller): Promise<readonly PriceRow[]>;
   /** Fixes a month that is over: what comes into it later is a correction, counted when it comes. */
   close(raw: RawClose, caller: Caller): Promise<Period>;
+  /** Takes in costs that no model call caused; the same source and id counts once. */
+  importCosts(raw: unknown, caller: Caller): Promise<ImportResult>;
 }
 
 export interface LedgerPorts {
@@ -99,7 +102,7 @@ const QUERY_CHARS = 1_000;
 
 class Reader implements LedgerReader {
   readonly #ports: LedgerPorts;
-  /** The change under way: months are closed one after the other. */
+  /** The change under way: they are made one after the other. */
   #latest: Promise<unknown> = Promise.resolve();
 
   constructor(ports: LedgerPorts) {
@@ -182,9 +185,17 @@ class Reader implements LedgerReader {
   }
 
   close(raw: RawClose, caller: Caller): Promise<Period> {
-    const closed = this.#latest.then(() => this.#guard(() => this.#close(raw, caller)));
-    this.#latest = closed.catch(() => undefined);
-    return closed;
+    return this.#inTurn(() => this.#close(raw, caller));
+  }
+
+  importCosts(raw: unknown, caller: Caller): Promise<ImportResult> {
+    return this.#inTurn(() => importCosts(this.#ports, raw, caller));
+  }
+
+  #inTurn<Answer>(change: () => Promise<Answer>): Promise<Answer> {
+    const done = this.#latest.then(() => this.#guard(change));
+    this.#latest = done.catch(() => undefined);
+    return done;
   }
 
   async #close(raw: RawClose, caller: Caller): Promise<Period> {

@@ -1214,6 +1214,48 @@ export namespace weir {
       period: weir.v1.LedgerPeriod | null;
     }
     export const CloseMonthResponse: Codec<weir.v1.CloseMonthResponse>;
+    /** A cost that no model call caused: a vector database, a tool, GPU hours, seats, a review. */
+    export interface CostEvent {
+      /** Where it comes from. 1 to 256 characters. Mandatory. */
+      source: string;
+      /** Its id there. 1 to 128 characters. Mandatory. */
+      id: string;
+      /** When it was spent, milliseconds since the Unix epoch; from 2020 to tomorrow. Mandatory. */
+      timeMs: Int64;
+      /** Tenant. Mandatory. */
+      tenant: string;
+      /** team, feature, service, user, cost_center, environment and customer, as far as known. */
+      attribution: Record<string, string>;
+      /** inference, retrieval_embedding, context, orchestration, tools, saas_embeds or governance; empty: tools. */
+      layer: string;
+      /** "provider:product". Mandatory. */
+      product: string;
+      /** Run it belongs to; empty for none. */
+      run: string;
+      /** USD, a decimal with at most 12 digits behind the point; below zero for a credit. Mandatory. */
+      costUsd: string;
+      /** How much of it, a decimal. */
+      quantity: string;
+      /** Of what. */
+      unit: string;
+      /** What a person should know of it. */
+      description: string;
+    }
+    export const CostEvent: Codec<weir.v1.CostEvent>;
+    /** Request to take in costs. */
+    export interface ImportCostsRequest {
+      /** 1 to 200. */
+      events: weir.v1.CostEvent[];
+    }
+    export const ImportCostsRequest: Codec<weir.v1.ImportCostsRequest>;
+    /** What became of them. */
+    export interface ImportCostsResponse {
+      /** Taken in now. */
+      imported: Int64;
+      /** Taken in before, or sent twice. */
+      duplicates: Int64;
+    }
+    export const ImportCostsResponse: Codec<weir.v1.ImportCostsResponse>;
     /** Request to list price rows. */
     export interface ListPriceRowsRequest {
     }

@@ -577,6 +577,7 @@ describe("operators", () => {
 /** Limits that a test beside the code holds, at them and one over. */
 const ELSEWHERE: Partial<Record<Limit, string>> = {
   callBytes: "adapters/http/call.test.ts",
+  costEvents: "engine/ledger/parse-costs.test.ts",
   ledgerMatches: "engine/ledger/parse-query.test.ts",
   ledgerPage: "engine/ledger/parse-query.test.ts",
   hours: "engine/policy/check-exceptions.test.ts",

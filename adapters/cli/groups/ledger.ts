@@ -95,6 +95,19 @@ export const LEDGER_COMMANDS: readonly Command[] = [
     load: () => import("../commands/ledger-export.ts"),
   },
   {
+    name: "ledger import",
+    summary: "take in costs that no model call caused, as CloudEvents; twice counts once",
+    positionals: [
+      {
+        name: "FILE",
+        doc: "CloudEvents in JSON: one, an array or one a line; - for standard input",
+      },
+    ],
+    flags: SERVER_FLAGS,
+    settings: true,
+    load: () => import("../commands/ledger-import.ts"),
+  },
+  {
     name: "ledger check",
     summary: "prove that the log is whole and that its money adds up",
     positionals: [],
