@@ -6,7 +6,12 @@ import type { SqlValue } from "./connection.ts";
 /** Conditions of a query and their parameters, numbered as they come. */
 export class Conditions {
   readonly #texts: string[] = [];
-  readonly parameters: SqlValue[] = [];
+  readonly parameters: SqlValue[];
+
+  /** `outer`: conditions of the query that these are within, to number parameters with. */
+  constructor(outer?: Conditions) {
+    this.parameters = outer?.parameters ?? [];
+  }
 
   /** Adds a value and gives its place. */
   value(value: SqlValue): string {
@@ -36,6 +41,16 @@ export function filterBy(conditions: Conditions, filter: EntryFilter, kindColumn
     conditions.in(`d.${columnOf(dimension as Dimension)}`, values);
   }
   if (filter.kinds.length > 0) conditions.in(kindColumn, filter.kinds.map(kindNumber));
+}
+
+/** The same for sums by set of dimensions (alias s), which name the set by its id. */
+export function filterSums(conditions: Conditions, filter: EntryFilter): void {
+  const meant = new Conditions(conditions);
+  filterBy(meant, { ...filter, kinds: [] }, "");
+  if (meant.where !== "") {
+    conditions.add(`s.dimension IN (SELECT d.id FROM dimensions d${meant.where})`);
+  }
+  if (filter.kinds.length > 0) conditions.in("s.kind", filter.kinds.map(kindNumber));
 }
 
 /** Entries behind a key, in the order of the list. */

@@ -3,14 +3,18 @@ import { type Dimension, LEDGER_KINDS } from "../../engine/ledger/ledger-entry.t
 import { monthOf, monthSpan } from "../../engine/ledger/month.ts";
 import type { Summary, SummaryQuery, SummaryRow, Sums } from "../../engine/ledger/query.ts";
 import { TOKEN_CLASSES } from "../../engine/pricing/rates.ts";
-import { bigintOf, columnOf, HOUR_MS, picoOf, tokensOfRow } from "./columns.ts";
-import { Conditions, filterBy } from "./conditions.ts";
+import { bigintOf, columnOf, HOUR_MS, MEASURES, picoOf, tokensOfRow } from "./columns.ts";
+import { Conditions, filterSums } from "./conditions.ts";
 import type { SqlRow, SqlSession } from "./connection.ts";
 
-/** Sums by group and bucket, and of the whole: from the hourly sums, or from every entry. */
+/**
+ * Sums by group and bucket, and of the whole: from the hourly sums, or from every entry. One pass adds
+ * up each set of dimensions; what they are called and what is told apart is joined to the few sums.
+ */
 export async function summarize(session: SqlSession, query: SummaryQuery): Promise<Summary> {
-  const rows = await session.query(...groupedSql(query));
-  const [whole = {}] = await session.query(...wholeSql(query));
+  const found = await session.query(...summarySql(query));
+  const whole = found.find((row) => Number(row["is_whole"]) === 1) ?? {};
+  const rows = found.filter((row) => row !== whole);
   return {
     covered: ATTRIBUTION_FIELDS.map((field) => ({
       costPicoUsd: picoOf(whole[`${field}_nano`], whole[`${field}_rest`]),
@@ -50,49 +54,58 @@ export function sumColumns(count: string, condition = "", prefix = ""): string {
   ].join(", ");
 }
 
-function source({ filter, scan }: SummaryQuery, conditions: Conditions) {
+function summarySql(query: SummaryQuery): Sql {
+  const { groupBy, scan } = query;
+  const conditions = new Conditions();
+  const bucket = bucketOf(query);
+  const groups = groupBy.map((name) => `d.${columnOf(name)}`);
+  const by = bucket === "" ? groups : [...groups, "s.bucket"];
+  const named = [...groups, ...(bucket === "" ? [] : ["s.bucket AS bucket"])];
+  const nothing = by.map((column) => `NULL AS ${column.slice(2)}`);
+  const source = "FROM summed s JOIN dimensions d ON d.id = s.dimension";
+  const grouped = by.length === 0 ? "" : ` GROUP BY ${by.join(", ")}`;
+  return [
+    `WITH summed AS MATERIALIZED (${summedSql(query, bucket, scan ? "1" : "s.entries", conditions)})
+     SELECT ${[...named, "0 AS is_whole", WHOLE_SUMS].join(", ")} ${source}${grouped}
+     UNION ALL SELECT ${[...nothing, "1 AS is_whole", WHOLE_SUMS].join(", ")} ${source}`,
+    conditions.parameters,
+  ];
+}
+
+/** Months are put together from days: databases tell them apart in ways of their own. */
+function bucketOf({ bucket, scan }: SummaryQuery): string {
+  const hour = scan ? `s.booked_ms / ${HOUR_MS}` : "s.hour";
+  return { day: `${hour} / 24`, hour, month: `${hour} / 24`, none: "" }[bucket];
+}
+
+/** The sums of each set of dimensions that is meant, by kind and bucket. */
+function summedSql(
+  { filter, scan }: SummaryQuery,
+  bucket: string,
+  count: string,
+  conditions: Conditions,
+): string {
   const [column, unit] = scan ? ["s.booked_ms", 1] : ["s.hour", HOUR_MS];
   conditions.add(`${column} >= ${conditions.value(filter.fromMs / unit)}`);
   conditions.add(`${column} < ${conditions.value(filter.toMs / unit)}`);
-  filterBy(conditions, filter, "s.kind");
-  const from = `${scan ? "entries" : "rollups"} s JOIN dimensions d ON d.id = s.dimension`;
-  return {
-    count: scan ? "1" : "s.entries",
-    from,
-    hour: scan ? `s.booked_ms / ${HOUR_MS}` : "s.hour",
-  };
+  filterSums(conditions, filter);
+  const measures = MEASURES.map((name) => `SUM(s.${name}) AS ${name}`);
+  const [cut, by] = bucket === "" ? ["", ""] : [`${bucket} AS bucket, `, `, ${bucket}`];
+  return `SELECT s.dimension, s.kind, ${cut}SUM(${count}) AS entries, ${measures.join(", ")}
+    FROM ${scan ? "entries" : "rollups"} s${conditions.where} GROUP BY s.dimension, s.kind${by}`;
 }
 
-function groupedSql(query: SummaryQuery): Sql {
-  const conditions = new Conditions();
-  const { count, from, hour } = source(query, conditions);
-  const groups = query.groupBy.map((name) => `d.${columnOf(name)}`);
-  // Months are put together from days: databases tell them apart in ways of their own.
-  const bucket = { day: `${hour} / 24`, hour, month: `${hour} / 24`, none: "" }[query.bucket];
-  const by = bucket === "" ? groups : [...groups, bucket];
-  const named = [...groups, ...(bucket === "" ? [] : [`${bucket} AS bucket`])];
-  const columns = [...named, sumColumns(count)].join(", ");
-  const grouped = by.length === 0 ? "" : ` GROUP BY ${by.join(", ")}`;
-  return [`SELECT ${columns} FROM ${from}${conditions.where}${grouped}`, conditions.parameters];
-}
-
-function wholeSql(query: SummaryQuery): Sql {
-  const conditions = new Conditions();
-  const { count, from } = source(query, conditions);
-  const covered = ATTRIBUTION_FIELDS.flatMap((field) =>
+const WHOLE_SUMS = [
+  sumColumns("s.entries"),
+  sumColumns("s.entries", "d.priced = 'no'", "unpriced_"),
+  sumColumns("s.entries", "d.team = ''", "unattributed_"),
+  ...ATTRIBUTION_FIELDS.flatMap((field) =>
     ["nano", "rest"].map(
       (part) =>
         `SUM(CASE WHEN d.${columnOf(field)} <> '' THEN s.cost_${part} ELSE 0 END) AS ${field}_${part}`,
     ),
-  );
-  const columns = [
-    sumColumns(count),
-    sumColumns(count, "d.priced = 'no'", "unpriced_"),
-    sumColumns(count, "d.team = ''", "unattributed_"),
-    ...covered,
-  ].join(", ");
-  return [`SELECT ${columns} FROM ${from}${conditions.where}`, conditions.parameters];
-}
+  ),
+].join(", ");
 
 export function sumsOfRow(row: SqlRow, prefix = ""): Sums {
   const count = (name: string): number => Number(bigintOf(row[prefix + name]));

@@ -8,6 +8,7 @@ import { EVALUATIONS } from "./evaluate.ts";
 import { FLEET } from "./fleet.ts";
 import { GRPC } from "./grpc.ts";
 import { DECIDE_IN_PROCESS, LOG_APPEND } from "./in-process.ts";
+import { SUMMARY_EMBEDDED, SUMMARY_POSTGRES } from "./ledger.ts";
 import { MEMORY_MILLION } from "./memory.ts";
 import { REDIS_RESERVE_SETTLE, REDIS_SCRIPT } from "./redis.ts";
 import type { Bench, Measured } from "./row.ts";
@@ -33,6 +34,8 @@ const BENCHES: readonly Bench[] = [
   REDIS_RESERVE_SETTLE,
   ...FLEET,
   ...SDK,
+  SUMMARY_POSTGRES,
+  SUMMARY_EMBEDDED,
   MEMORY_MILLION,
 ];
 const DOCUMENT = join(import.meta.dirname, "../../docs/bench.md");
