@@ -13,6 +13,7 @@ import { floorDiv, PICO_PER_NANO } from "../../engine/money.ts";
 import { TOKEN_CLASSES } from "../../engine/pricing/rates.ts";
 
 export const HOUR_MS = 3_600_000;
+export const DAY_HOURS = 24;
 
 /** Columns of sums, the same in `entries` and `rollups`. Money is whole nano-USD and the rest in pico-USD. */
 export const MEASURES = ["calls", "ok_calls", "cost_nano", "cost_rest", ...TOKEN_CLASSES] as const;

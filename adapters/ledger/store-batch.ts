@@ -1,6 +1,7 @@
 import { TOKEN_CLASSES } from "../../engine/pricing/rates.ts";
 import { DIMENSIONS, type Dimensions, type LedgerEntry } from "../../engine/ledger/ledger-entry.ts";
 import {
+  DAY_HOURS,
   DIMENSION_COLUMNS,
   dimensionId,
   ENTRY_COLUMNS,
@@ -29,18 +30,34 @@ export async function storeBatch(session: SqlSession, batch: DerivedBatch): Prom
   });
   await session.prepare(batch.entries.map(({ bookedMs }) => bookedMs));
   await session.insert({ columns: ENTRY_COLUMNS, onConflict: "", rows, table: "entries" });
-  await storeRollups(session, batch.entries);
+  await storeSums(session, batch.entries, { column: "hour", ms: HOUR_MS, table: "rollups" });
+  await storeSums(session, batch.entries, {
+    column: "day",
+    ms: DAY_HOURS * HOUR_MS,
+    table: "daily_rollups",
+  });
   await storeBalances(session, batch.entries);
   await storeDecisions(session, batch);
   await storeRest(session, batch);
 }
 
-async function storeRollups(session: SqlSession, entries: readonly LedgerEntry[]): Promise<void> {
+interface SumTable {
+  readonly table: string;
+  readonly column: string;
+  /** Length of what it sums. */
+  readonly ms: number;
+}
+
+async function storeSums(
+  session: SqlSession,
+  entries: readonly LedgerEntry[],
+  { column, ms, table }: SumTable,
+): Promise<void> {
   const sums = new Map<string, bigint[]>();
   const keys = new Map<string, readonly SqlValue[]>();
   for (const entry of entries) {
-    const hour = Math.floor(entry.bookedMs / HOUR_MS);
-    const key = [hour, dimensionId(entry.dimensions), kindNumber(entry.kind)] as const;
+    const time = Math.floor(entry.bookedMs / ms);
+    const key = [time, dimensionId(entry.dimensions), kindNumber(entry.kind)] as const;
     const name = key.join(" ");
     keys.set(name, key);
     const { nano, rest } = splitPico(entry.costPicoUsd);
@@ -52,10 +69,10 @@ async function storeRollups(session: SqlSession, entries: readonly LedgerEntry[]
   }
   const measures = ["entries", ...MEASURES];
   await session.insert({
-    columns: ["hour", "dimension", "kind", ...measures],
-    onConflict: `(hour, dimension, kind) DO UPDATE SET ${adding("rollups", measures)}`,
+    columns: [column, "dimension", "kind", ...measures],
+    onConflict: `(${column}, dimension, kind) DO UPDATE SET ${adding(table, measures)}`,
     rows: inOneOrder(sums).map(([name, sum]) => [...(keys.get(name) ?? []), ...sum]),
-    table: "rollups",
+    table,
   });
 }
 

@@ -3,12 +3,20 @@ import { type Dimension, LEDGER_KINDS } from "../../engine/ledger/ledger-entry.t
 import { monthOf, monthSpan } from "../../engine/ledger/month.ts";
 import type { Summary, SummaryQuery, SummaryRow, Sums } from "../../engine/ledger/query.ts";
 import { TOKEN_CLASSES } from "../../engine/pricing/rates.ts";
-import { bigintOf, columnOf, HOUR_MS, MEASURES, picoOf, tokensOfRow } from "./columns.ts";
+import {
+  bigintOf,
+  columnOf,
+  DAY_HOURS,
+  HOUR_MS,
+  MEASURES,
+  picoOf,
+  tokensOfRow,
+} from "./columns.ts";
 import { Conditions, filterSums } from "./conditions.ts";
 import type { SqlRow, SqlSession } from "./connection.ts";
 
 /**
- * Sums by group and bucket, and of the whole: from the hourly sums, or from every entry. One pass adds
+ * Sums by group and bucket, and of the whole: from the daily and hourly sums, or from every entry. One pass adds
  * up each set of dimensions; what they are called and what is told apart is joined to the few sums.
  */
 export async function summarize(session: SqlSession, query: SummaryQuery): Promise<Summary> {
@@ -55,44 +63,78 @@ export function sumColumns(count: string, condition = "", prefix = ""): string {
 }
 
 function summarySql(query: SummaryQuery): Sql {
-  const { groupBy, scan } = query;
+  const { bucket, groupBy } = query;
   const conditions = new Conditions();
-  const bucket = bucketOf(query);
   const groups = groupBy.map((name) => `d.${columnOf(name)}`);
-  const by = bucket === "" ? groups : [...groups, "s.bucket"];
-  const named = [...groups, ...(bucket === "" ? [] : ["s.bucket AS bucket"])];
+  const by = bucket === "none" ? groups : [...groups, "s.bucket"];
   const nothing = by.map((column) => `NULL AS ${column.slice(2)}`);
   const source = "FROM summed s JOIN dimensions d ON d.id = s.dimension";
   const grouped = by.length === 0 ? "" : ` GROUP BY ${by.join(", ")}`;
+  const summed = partsOf(query).map((part) => summedSql(query, part, conditions));
   return [
-    `WITH summed AS MATERIALIZED (${summedSql(query, bucket, scan ? "1" : "s.entries", conditions)})
-     SELECT ${[...named, "0 AS is_whole", WHOLE_SUMS].join(", ")} ${source}${grouped}
+    `WITH summed AS MATERIALIZED (${summed.join(" UNION ALL ")})
+     SELECT ${[...by, "0 AS is_whole", WHOLE_SUMS].join(", ")} ${source}${grouped}
      UNION ALL SELECT ${[...nothing, "1 AS is_whole", WHOLE_SUMS].join(", ")} ${source}`,
     conditions.parameters,
   ];
 }
 
-/** Months are put together from days: databases tell them apart in ways of their own. */
-function bucketOf({ bucket, scan }: SummaryQuery): string {
-  const hour = scan ? `s.booked_ms / ${HOUR_MS}` : "s.hour";
-  return { day: `${hour} / 24`, hour, month: `${hour} / 24`, none: "" }[bucket];
+/** A table and the span of it that is summed. */
+interface Part {
+  readonly table: "daily_rollups" | "entries" | "rollups";
+  readonly column: string;
+  readonly from: number;
+  readonly to: number;
+  /** The bucket of a row; "" for none. */
+  readonly bucket: string;
+}
+
+/** Whole days come from the daily sums, the hours at their edges from the hourly ones. */
+function partsOf({ bucket, filter, scan }: SummaryQuery): readonly Part[] {
+  const { fromMs, toMs } = filter;
+  // Months are put together from days: databases tell them apart in ways of their own.
+  const cut = (hour: string, day: string): string => ({ day, hour, month: day, none: "" })[bucket];
+  if (scan) {
+    const hour = `s.booked_ms / ${HOUR_MS}`;
+    const byTime = cut(hour, `${hour} / ${DAY_HOURS}`);
+    return [{ bucket: byTime, column: "s.booked_ms", from: fromMs, table: "entries", to: toMs }];
+  }
+  const [from, to] = [fromMs / HOUR_MS, toMs / HOUR_MS];
+  const hourly = (first: number, last: number): Part => ({
+    bucket: cut("s.hour", `s.hour / ${DAY_HOURS}`),
+    column: "s.hour",
+    from: first,
+    table: "rollups",
+    to: last,
+  });
+  const [firstDay, lastDay] = [Math.ceil(from / DAY_HOURS), Math.floor(to / DAY_HOURS)];
+  if (bucket === "hour" || firstDay >= lastDay) return [hourly(from, to)];
+  const days: Part = {
+    bucket: cut("", "s.day"),
+    column: "s.day",
+    from: firstDay,
+    table: "daily_rollups",
+    to: lastDay,
+  };
+  const edges = [hourly(from, firstDay * DAY_HOURS), hourly(lastDay * DAY_HOURS, to)];
+  return [days, ...edges.filter((edge) => edge.from < edge.to)];
 }
 
 /** The sums of each set of dimensions that is meant, by kind and bucket. */
 function summedSql(
-  { filter, scan }: SummaryQuery,
-  bucket: string,
-  count: string,
+  { filter }: SummaryQuery,
+  { bucket, column, from, table, to }: Part,
   conditions: Conditions,
 ): string {
-  const [column, unit] = scan ? ["s.booked_ms", 1] : ["s.hour", HOUR_MS];
-  conditions.add(`${column} >= ${conditions.value(filter.fromMs / unit)}`);
-  conditions.add(`${column} < ${conditions.value(filter.toMs / unit)}`);
-  filterSums(conditions, filter);
+  const meant = new Conditions(conditions);
+  meant.add(`${column} >= ${meant.value(from)}`);
+  meant.add(`${column} < ${meant.value(to)}`);
+  filterSums(meant, filter);
   const measures = MEASURES.map((name) => `SUM(s.${name}) AS ${name}`);
   const [cut, by] = bucket === "" ? ["", ""] : [`${bucket} AS bucket, `, `, ${bucket}`];
+  const count = table === "entries" ? "1" : "s.entries";
   return `SELECT s.dimension, s.kind, ${cut}SUM(${count}) AS entries, ${measures.join(", ")}
-    FROM ${scan ? "entries" : "rollups"} s${conditions.where} GROUP BY s.dimension, s.kind${by}`;
+    FROM ${table} s${meant.where} GROUP BY s.dimension, s.kind${by}`;
 }
 
 const WHOLE_SUMS = [

@@ -5,17 +5,19 @@ export interface Migration {
   readonly sql: string;
 }
 
-const MEASURES = `
-  calls BIGINT NOT NULL,
-  ok_calls BIGINT NOT NULL,
-  cost_nano BIGINT NOT NULL,
-  cost_rest BIGINT NOT NULL,
-  input BIGINT NOT NULL,
-  cache_read BIGINT NOT NULL,
-  cache_write_5m BIGINT NOT NULL,
-  cache_write_1h BIGINT NOT NULL,
-  output BIGINT NOT NULL,
-  reasoning BIGINT NOT NULL`;
+const MEASURE_NAMES = [
+  "calls",
+  "ok_calls",
+  "cost_nano",
+  "cost_rest",
+  "input",
+  "cache_read",
+  "cache_write_5m",
+  "cache_write_1h",
+  "output",
+  "reasoning",
+];
+const MEASURES = MEASURE_NAMES.map((name) => `${name} BIGINT NOT NULL`).join(", ");
 
 /** Every step in order; columns and meaning as in SQLite. Keys sort by their bytes, as there. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -67,5 +69,18 @@ CREATE TABLE periods (
   PRIMARY KEY (tenant, month)
 );`,
     version: 1,
+  },
+  {
+    name: "daily sums",
+    sql: `
+CREATE TABLE daily_rollups (
+  day BIGINT NOT NULL, dimension BIGINT NOT NULL, kind SMALLINT NOT NULL,
+  entries BIGINT NOT NULL, ${MEASURES},
+  PRIMARY KEY (day, dimension, kind)
+) WITH (fillfactor = 80);
+INSERT INTO daily_rollups
+  SELECT hour / 24, dimension, kind, ${["entries", ...MEASURE_NAMES].map((name) => `SUM(${name})`).join(", ")}
+  FROM rollups GROUP BY hour / 24, dimension, kind;`,
+    version: 2,
   },
 ];

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables: an older file is made anew from the log. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const MEASURES = `
   calls INTEGER NOT NULL,
@@ -46,6 +46,11 @@ CREATE TABLE rollups (
   hour INTEGER NOT NULL, dimension INTEGER NOT NULL, kind INTEGER NOT NULL,
   entries INTEGER NOT NULL, ${MEASURES},
   PRIMARY KEY (hour, dimension, kind)
+) WITHOUT ROWID;
+CREATE TABLE daily_rollups (
+  day INTEGER NOT NULL, dimension INTEGER NOT NULL, kind INTEGER NOT NULL,
+  entries INTEGER NOT NULL, ${MEASURES},
+  PRIMARY KEY (day, dimension, kind)
 ) WITHOUT ROWID;
 CREATE TABLE balances (
   instance TEXT PRIMARY KEY, budget TEXT NOT NULL, unit TEXT NOT NULL,

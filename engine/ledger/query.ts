@@ -42,7 +42,7 @@ export interface SummaryQuery {
   readonly filter: EntryFilter;
   readonly groupBy: readonly Dimension[];
   readonly bucket: Bucket;
-  /** Reads every entry instead of the hourly sums; the result is the same. */
+  /** Reads every entry instead of the kept sums; the result is the same. */
   readonly scan: boolean;
 }
 

@@ -43,6 +43,9 @@ afterAll(async () => {
   rmSync(folder, { force: true, recursive: true });
 });
 
+/** Start of the day of the traffic. */
+const DAY_MS = Date.UTC(2026, 10, 25);
+
 let files = 0;
 const sqlite = (): SqlConnection => new SqliteConnection(join(folder, `${(files += 1)}.db`));
 const server = async (): Promise<SqlConnection> =>
@@ -136,6 +139,25 @@ describe.each([
     await ingestFolder(other, engine.folder, "w1");
     expect(await answers(connection)).toEqual(await answers(other));
     await other.close();
+    await connection.close();
+  });
+
+  test("sums of any span and cut are those of its entries", async () => {
+    const connection = await open();
+    await ingestFolder(connection, engine.folder, "w1", 1_000);
+    const store = new SqlQueryStore(connection);
+    const hours = [0, 7, 12, 13, 24, 36, 48, 61];
+    for (const [index, from] of hours.entries()) {
+      for (const to of hours.slice(index + 1)) {
+        const [fromMs, toMs] = [DAY_MS + from * 3_600_000, DAY_MS + to * 3_600_000];
+        const filter = { ...EVERYTHING, fromMs, toMs };
+        for (const bucket of ["none", "day", "hour"] as const) {
+          const query = { ...WHOLE_SUM, bucket, filter, groupBy: ["team", "layer"] as const };
+          const wanted = await store.summarize({ ...query, scan: true });
+          expect(await store.summarize(query), `${from} to ${to}, ${bucket}`).toEqual(wanted);
+        }
+      }
+    }
     await connection.close();
   });
 
@@ -299,6 +321,19 @@ describe("a Postgres that goes away", () => {
     await connection.close();
   });
 
+  test("sums by day are made for a database that had none", async () => {
+    const url = await postgres.database();
+    const connection = await PostgresConnection.open(url);
+    await ingestFolder(connection, engine.folder, "w1", 1_000);
+    const wanted = await answers(connection);
+    await connection.query("DROP TABLE daily_rollups");
+    await connection.query("DELETE FROM weir_migrations WHERE version = 2");
+    await connection.close();
+    const again = await PostgresConnection.open(url);
+    expect(await answers(again)).toEqual(wanted);
+    await again.close();
+  });
+
   test("a database of a newer Weir is refused with what to do", async () => {
     const url = await postgres.database();
     const connection = await PostgresConnection.open(url);
@@ -306,7 +341,7 @@ describe("a Postgres that goes away", () => {
     await connection.close();
     await expect(PostgresConnection.open(url)).rejects.toMatchObject({
       code: "config.invalid",
-      message: "ledger: the database is at migration 99, this Weir knows 1; start a newer one",
+      message: "ledger: the database is at migration 99, this Weir knows 2; start a newer one",
     });
   });
 });

@@ -78,8 +78,8 @@ test("calls are decided while it is away, and are in the ledger once it is back"
   expect(await runWeir(["migrate"], terminal)).toBe(0);
   expect(await runWeir(["migrate"], terminal)).toBe(0);
   expect(terminal.printed).toEqual([
-    "the ledger's tables are at version 1; applied: ledger",
-    "the ledger's tables are at version 1; they were already",
+    "the ledger's tables are at version 2; applied: ledger, daily sums",
+    "the ledger's tables are at version 2; they were already",
   ]);
 
   const [one, other] = [await started("one"), await started("other")];

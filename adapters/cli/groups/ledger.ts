@@ -17,7 +17,7 @@ export const LEDGER_COMMANDS: readonly Command[] = [
     flags: [
       { name: "by", placeholder: "FIELD,…", doc: "fields to group by; default team,model" },
       { name: "each", placeholder: "hour|day|month", doc: "cut in time as well, UTC" },
-      { name: "scan", doc: "read every entry instead of the hourly sums; the result is the same" },
+      { name: "scan", doc: "read every entry instead of the kept sums; the result is the same" },
       ...FILTER_FLAGS,
       ...SERVER_FLAGS,
     ],
