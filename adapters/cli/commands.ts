@@ -5,6 +5,7 @@ import { AUDIT_COMMANDS, WHY_COMMAND } from "./groups/audit.ts";
 import { BUNDLE_COMMANDS } from "./groups/bundle.ts";
 import { ENVOY_COMMANDS } from "./groups/envoy.ts";
 import { LEDGER_COMMANDS } from "./groups/ledger.ts";
+import { PRICE_COMMANDS } from "./groups/prices.ts";
 import { POLICY_COMMANDS } from "./groups/policy.ts";
 import { VELOCITY_COMMANDS } from "./groups/velocity.ts";
 import { STATE_COMMANDS } from "./groups/state.ts";
@@ -198,6 +199,7 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/key-revoke.ts"),
   },
   ...LEDGER_COMMANDS,
+  ...PRICE_COMMANDS,
   ...STATE_COMMANDS,
   ...AUDIT_COMMANDS,
   ...ENVOY_COMMANDS,
