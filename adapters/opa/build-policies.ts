@@ -1,20 +1,30 @@
-/** Builds `policies` into `bundles/starter`; with --check only compares, and fails if they differ. */
-import { existsSync, readFileSync } from "node:fs";
+/**
+ * Builds `policies` into `bundles/starter`, and the page about its schemas; with --check only compares, and
+ * fails if they differ.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { WeirError } from "../../engine/errors.ts";
 import { type BundleFiles, openBundle } from "../../engine/policy/bundle.ts";
 import { buildPolicies, writeBundle } from "./compile.ts";
+import type { Schema } from "./parity/schema.ts";
+import { renderReference } from "./reference.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const FOLDER = "bundles/starter";
+const REFERENCE = "docs/policy-reference.md";
 
 try {
   const built = await buildPolicies(ROOT);
   // What would be refused at start is refused here.
   openBundle(built);
-  if (process.argv.includes("--check")) compare(built);
-  else writeBundle(join(ROOT, FOLDER), built);
+  const reference = renderReference(readSchema("input"), readSchema("result"));
+  if (process.argv.includes("--check")) compare(built, reference);
+  else {
+    writeBundle(join(ROOT, FOLDER), built);
+    writeFileSync(join(ROOT, REFERENCE), reference);
+  }
   const { revision } = JSON.parse(built.manifest) as { revision: string };
   console.log(`${FOLDER} holds revision ${revision}`);
 } catch (thrown) {
@@ -22,21 +32,26 @@ try {
   process.exitCode = 1;
 }
 
-function compare(built: BundleFiles): void {
+function readSchema(name: string): Schema {
+  return JSON.parse(readFileSync(join(ROOT, `policies/schemas/${name}.json`), "utf8")) as Schema;
+}
+
+function compare(built: BundleFiles, reference: string): void {
   const stale = (
     [
-      ["policy.wasm", built.wasm],
-      ["data.json", built.data],
-      [".manifest", built.manifest],
+      [`${FOLDER}/policy.wasm`, built.wasm],
+      [`${FOLDER}/data.json`, built.data],
+      [`${FOLDER}/.manifest`, built.manifest],
+      [REFERENCE, reference],
     ] as const
   ).filter(([name, content]) => {
-    const path = join(ROOT, FOLDER, name);
+    const path = join(ROOT, name);
     return !existsSync(path) || !readFileSync(path).equals(Buffer.from(content));
   });
   if (stale.length === 0) return;
   const names = stale.map(([name]) => name).join(", ");
   throw new WeirError(
     "bundle.invalid",
-    `${FOLDER} is not what policies builds (${names}): run npm run build:policies`,
+    `not what policies builds: ${names}; run npm run build:policies`,
   );
 }
