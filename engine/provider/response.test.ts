@@ -244,6 +244,16 @@ describe("settledUsage", () => {
     expect(more).toMatchObject({ basis: "provider", usage: { input: 7, output: 9 } });
   });
 
+  it("estimates where no call can have used what was told", () => {
+    const absurd = { completion_tokens: 10 ** 12, prompt_tokens: 7 };
+    const settled = settledUsage(
+      reading("a few words were seen", absurd, "stop"),
+      50,
+      "gpt-5-mini",
+    );
+    expect(settled).toMatchObject({ basis: "estimated", usage: { input: 50, output: 5 } });
+  });
+
   it("estimates where the provider told nothing", () => {
     const settled = settledUsage(reading("a few words were seen"), 50, "gpt-5-mini");
     expect(settled).toMatchObject({ basis: "estimated", usage: { input: 50, output: 5 } });

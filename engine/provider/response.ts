@@ -142,7 +142,7 @@ export interface SettledUsage {
 
 /**
  * What a response is charged as. Figures of the provider count as they are, zeros too. Where there are
- * none, the input is the estimate of the request and the output that of the text that came; so is the
+ * none that can be true, the input is the estimate of the request and the output that of the text that came; so is the
  * output of an answer that has not ended, if it is more than was told (Anthropic tells it at the end).
  */
 export function settledUsage(
@@ -151,10 +151,11 @@ export function settledUsage(
   model: string,
 ): SettledUsage {
   const output = estimateTokens(reading.answered, tokenizerOf(model)).expected;
-  if (reading.usage !== null) {
-    const isEnough = reading.outcome !== "" || reading.usage.output >= output;
-    if (isEnough) return { usage: reading.usage, basis: "provider" };
-    return { usage: { ...reading.usage, output }, basis: "estimated" };
+  const told = reading.isImplausible === true ? null : reading.usage;
+  if (told !== null) {
+    const isWhole = reading.outcome !== "" || told.output >= output;
+    if (isWhole) return { usage: told, basis: "provider" };
+    return { usage: { ...told, output }, basis: "estimated" };
   }
   const usage = { ...NO_TOKENS, input: inputTokens, output };
   return { usage, basis: "estimated" };

@@ -123,7 +123,7 @@ func ask(path string, question, answer any) error {
 	if key := os.Getenv("WEIR_KEY"); key != "" {
 		headers["authorization"] = "Bearer " + key
 	}
-	status, text, err := post(env("WEIR", "http://localhost:7351")+path, headers, body)
+	status, text, err := post(env("WEIR_URL", "http://localhost:7351")+path, headers, body)
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ public final class Quickstart {
   /** Sends a question to Weir. */
   private static JsonObject ask(String path, JsonObject question) throws Exception {
     HttpRequest.Builder builder =
-        post(env("WEIR", "http://localhost:7351") + path, question.toString());
+        post(env("WEIR_URL", "http://localhost:7351") + path, question.toString());
     String key = env("WEIR_KEY", "");
     if (!key.isEmpty()) builder.header("authorization", "Bearer " + key);
     HttpResponse<String> response =

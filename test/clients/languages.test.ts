@@ -48,7 +48,7 @@ async function run(command: string, variables: Readonly<Record<string, string>> 
     ...process.env,
     OPENAI_API_KEY: SIMULATED_KEYS.openai,
     OPENAI_BASE_URL: `${provider.url}/v1`,
-    WEIR: `http://127.0.0.1:${http.port}`,
+    WEIR_URL: `http://127.0.0.1:${http.port}`,
     ...variables,
   };
   const ended: Promise<Ended> = promisify(execFile)("sh", ["-c", there], { cwd: ROOT, env }).then(

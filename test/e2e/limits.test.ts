@@ -243,44 +243,21 @@ describe("counts", () => {
 });
 
 describe("usage in the provider's own form", () => {
-  test("its members that a caller does not know", async () => {
-    covered.add("unknownUsage");
+  const usage = { completion_tokens: 1, prompt_tokens: 1 };
+  const sizedJson = (bytes: number): string => JSON.stringify({ usage }).padEnd(bytes);
+  const raw = (bytes: number) => ({ rawUsage: { format: "openai.chat", json: sizedJson(bytes) } });
+  const names = (many: number) => ({ unknownUsage: Array.from({ length: many }, () => "a b.c") });
+  test.each([
+    ["rawUsageBytes", "raw_usage.json", "bytes", raw],
+    ["unknownUsage", "unknown_usage", "names", names],
+  ] as const)("%s", async (limit, field, what, change) => {
+    covered.add(limit);
     const own = await openOther();
     const { id } = accepted(await own.decide(wireIntent(fresh())));
-    const report = (many: number): WireReport => ({
-      decisionId: id,
-      final: true,
-      outcome: 1,
-      unknownUsage: Array.from({ length: many }, (_, index) => `openai.chat usage.new_${index}`),
-    });
-    const max = LIMITS.unknownUsage;
-    await expectRefused(
-      own,
-      () => own.report(report(max + 1)),
-      invalid("report", "unknown_usage", `${max + 1} names, at most ${max} are accepted`),
-    );
-    const { status } = accepted(await own.report(report(max)));
-    expect(status).toBe(weir.v1.ReportStatus.REPORT_STATUS_SETTLED);
-  });
-
-  test("its size", async () => {
-    covered.add("rawUsageBytes");
-    const own = await openOther();
-    const { id } = accepted(await own.decide(wireIntent(fresh())));
-    const usage = { completion_tokens: 1, prompt_tokens: 1 };
-    const sizedJson = (bytes: number): string => JSON.stringify({ usage }).padEnd(bytes);
-    const report = (bytes: number): WireReport => ({
-      decisionId: id,
-      final: true,
-      outcome: 1,
-      rawUsage: { format: "openai.chat", json: sizedJson(bytes) },
-    });
-    const max = LIMITS.rawUsageBytes;
-    await expectRefused(
-      own,
-      () => own.report(report(max + 1)),
-      invalid("report", "raw_usage.json", `${max + 1} bytes, at most ${max} are accepted`),
-    );
+    const report = (size: number) => ({ ...change(size), decisionId: id, final: true, outcome: 1 });
+    const max = LIMITS[limit];
+    const over = `${max + 1} ${what}, at most ${max} are accepted`;
+    await expectRefused(own, () => own.report(report(max + 1)), invalid("report", field, over));
     const { status } = accepted(await own.report(report(max)));
     expect(status).toBe(weir.v1.ReportStatus.REPORT_STATUS_SETTLED);
   });
