@@ -118,7 +118,7 @@ test("a log that cannot be read for a moment is read again from where it was", a
   const lines = ids(3).map((id) => decision(id));
   const { kept, pauses, taken } = await upload(lines, () => TAKEN, { readFailures: 2 });
   expect(taken).toEqual([ids(3)]);
-  expect([pauses.slice(0, 2), kept]).toEqual([[100, 200], [3]]);
+  expect([pauses.slice(0, 2), kept.at(-1)]).toEqual([[100, 200], 3]);
 });
 
 test("chunks stay below the limit; what is alone above it is dropped and counted", async () => {
