@@ -25,14 +25,20 @@ const HEAP_MIB = 512;
 
 /**
  * Starts a thread that judges with a bundle from `source`. Whatever goes wrong in it stops the canary
- * alone. `folder` is where bundles are kept: differences go to `canary/DIGEST.jsonl` in it.
+ * alone, an evaluation that takes `limitMs` too. `folder` is where bundles are kept: differences go to
+ * `canary/DIGEST.jsonl` in it.
  */
-export function startCanary(source: string, archive: BundleArchive, folder: string): Canary {
+export function startCanary(
+  source: string,
+  archive: BundleArchive,
+  folder: string,
+  limitMs = LIMIT_MS,
+): Canary {
   const files = bundleFiles(archive);
   const digest = bundleDigest(files);
   const { revision = "" } = JSON.parse(files.manifest) as { readonly revision?: string };
   const file = join(folder, "canary", `${digest}.jsonl`);
-  return new RunningCanary({ digest, revision, source }, { file, files });
+  return new RunningCanary({ digest, revision, source }, { file, files }, limitMs);
 }
 
 /** A canary that could not start. */
@@ -59,7 +65,7 @@ class RunningCanary implements Canary {
   #dropped = 0;
   #stopped = "";
 
-  constructor(named: Named, task: Omit<CanaryTask, "progress">) {
+  constructor(named: Named, task: Omit<CanaryTask, "progress">, limitMs: number) {
     this.#named = named;
     const progress = Progress.allocate(NAME_BYTES);
     const url = new URL(`./canary-worker${extname(import.meta.url)}`, import.meta.url);
@@ -69,8 +75,8 @@ class RunningCanary implements Canary {
     this.#worker.unref();
     this.#worker.on("message", (reply: CanaryReply) => this.#hear(reply));
     this.#worker.on("error", (cause) => this.#end(`its thread failed: ${String(cause)}`));
-    this.#stopLooking = whenOverdue(new Progress(progress), LIMIT_MS, () => {
-      this.#end(`an evaluation did not end within ${LIMIT_MS} ms`);
+    this.#stopLooking = whenOverdue(new Progress(progress), limitMs, () => {
+      this.#end(`an evaluation did not end within ${limitMs} ms`);
     });
   }
 

@@ -49,11 +49,12 @@ const HOG = `n := numbers.range(1, 1000)
 	text := concat("", ["0123456789" | some _ in n])
 	more := concat("", [text | some _ in n])
 	count(concat("", [more | some _ in n])) > 1`;
+// A loop must keep nothing, or it ends where the memory is full.
 const REGO = `package org.rules.bad
 
 import data.weir.lib.finding
 
-${rule("spin", "n := numbers.range(1, 4000)\n\tcount({x | some a in n; some b in n; some c in n; x := (a * b) - c; x == -1}) == 1")}
+${rule("spin", "n := numbers.range(1, 4000)\n\tsome a in n\n\tsome b in n\n\tsome c in n\n\ta == b\n\tb < c\n\tc < a")}
 ${rule("hog", HOG)}
 ${rule("conflict", 'object := {"k": v | some v in [1, 2]}\n\tobject.k == 1')}
 `;
@@ -113,7 +114,7 @@ describe("activation", () => {
 });
 
 test("a canary that does not end is stopped, and the bundle that decides goes on", async () => {
-  const canary = startCanary("bad", bad, folder);
+  const canary = startCanary("bad", bad, folder, 300);
   onTestFinished(() => canary.stop());
   const { policy } = openBundle(filesOf(variant("good")));
   const watched = canary.watch(policy, "0".repeat(64));
@@ -124,7 +125,7 @@ test("a canary that does not end is stopped, and the bundle that decides goes on
   expect(watched.evaluate(spin).fault).toBeNull();
   await expect
     .poll(() => canary.status().stopped, { timeout: 60_000 })
-    .toBe("an evaluation did not end within 5000 ms");
+    .toBe("an evaluation did not end within 300 ms");
   expect(watched.evaluate(fine).fault).toBeNull();
 });
 
