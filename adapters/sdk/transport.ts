@@ -31,7 +31,7 @@ export class TransportError extends Error {
   }
 }
 
-/** Codes after which the same message may be taken: the service was not able to, for now. */
+/** Codes after which the same message may be taken when it is sent again: the service was not able to. */
 const TRANSIENT = new Set([
   "intent.in_flight",
   "internal",
